@@ -1,0 +1,5 @@
+"""The way in: landing segments -> strict parse -> envelope -> contract -> lawful basis -> tokens -> ``raw``.
+
+Imports ``governance``; knows nothing of Dagster or dbt, so every source runs alone
+(``python -m ingestion.sources.landing``).
+"""
