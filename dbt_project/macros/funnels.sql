@@ -1,0 +1,79 @@
+{#- What a filter or a breakdown of a funnel may name besides `properties.<name>`. Identifiers are left
+    out on purpose: a breakdown is published. -#}
+{%- macro funnel_fields() -%}
+    {{ return([
+        'event_type', 'schema_version', 'contract_status', 'source', 'trust', 'surface', 'platform', 'app_version',
+        'library', 'library_version', 'page_path', 'page_title', 'referrer_host', 'screen', 'utm_source', 'utm_medium',
+        'utm_campaign', 'utm_term', 'utm_content', 'click_id_kind', 'locale', 'time_zone', 'country', 'device_class',
+        'is_interactive', 'is_key_event', 'currency', 'channel'
+    ]) }}
+{%- endmacro -%}
+
+{#- The text of the field a filter or a breakdown names, NULL when missing. `events` and `details` are the
+    aliases under which int_person_events (for the session's channel) and int_events are in reach. -#}
+{%- macro funnel_field(path, events, details) -%}
+    {%- set names = path.split('.') -%}
+    {%- if names[0] == 'properties' and names | length > 1 -%} {{ property_text(details, names[1:]) }}
+    {%- elif path == 'channel' -%} {{ events }}.channel
+    {%- elif path in funnel_fields() -%} cast({{ details }}.{{ path }} as varchar)
+    {%- else -%}
+        {{ exceptions.raise_compiler_error(
+            "A funnel names the field '" ~ path ~ "'. Use properties.<name> or one of: " ~ (funnel_fields() | join(', ')) ~ "."
+        ) }}
+    {%- endif -%}
+{%- endmacro -%}
+
+{#- Equality of a field's text with one configured scalar. Numbers compare by value (10 is 10.0 is 1e1) as
+    far as a double is exact, everything else by its JSON text; null means missing. -#}
+{%- macro funnel_equals(text, value) -%}
+    {%- if value is none -%} {{ text }} is null
+    {%- elif value is boolean -%} {{ text }} = '{{ value | lower }}'
+    {%- elif value is number and value | abs < 9007199254740992 -%} try_cast({{ text }} as double) = {{ value }}
+    {%- else -%} {{ text }} = '{{ value | string | replace("'", "''") }}'
+    {%- endif -%}
+{%- endmacro -%}
+
+{#- `where:` of a step or an exclusion: every field equals its scalar, or one of its list. -#}
+{%- macro funnel_filter(where, events, details) -%}
+    {%- for path, wanted in where.items() -%}
+        {%- set text = funnel_field(path, events, details) -%}
+        {%- set values = [wanted] if wanted is none or wanted is string or wanted is not iterable else wanted -%}
+        and coalesce(
+            {%- for value in values %}
+            {{ funnel_equals(text, value) }}
+            {%- if not loop.last %} or {% endif -%}
+            {%- else %} false
+            {%- endfor %},
+            false
+        )
+    {% endfor -%}
+{%- endmacro -%}
+
+{#- Every event a funnel asks for: its steps, then its exclusions, numbered from 1 within each part. -#}
+{%- macro funnel_parts() -%}
+    {%- set parts = [] -%}
+    {%- for funnel in var('tl_funnels') -%}
+        {%- for step in funnel.steps -%}
+            {%- do parts.append({
+                'funnel': funnel.name, 'part': 'step', 'ordinal': loop.index,
+                'event': step.event, 'where': step.get('where') or {}
+            }) -%}
+        {%- endfor -%}
+        {%- for exclusion in funnel.get('exclusions') or [] -%}
+            {%- do parts.append({
+                'funnel': funnel.name, 'part': 'exclusion', 'ordinal': loop.index,
+                'event': exclusion.event, 'where': exclusion.get('where') or {}
+            }) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(parts) }}
+{%- endmacro -%}
+
+{#- The greatest number of steps among the funnels of these modes, 0 without any. -#}
+{%- macro funnel_max_steps(modes) -%}
+    {%- set lengths = [0] -%}
+    {%- for funnel in var('tl_funnels') if funnel.mode in modes -%}
+        {%- do lengths.append(funnel.steps | length) -%}
+    {%- endfor -%}
+    {{ return(lengths | max) }}
+{%- endmacro -%}

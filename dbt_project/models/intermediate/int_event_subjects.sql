@@ -1,0 +1,82 @@
+{#- The distinct ways events name their subject. Identity is decided once per subject, not per event.
+
+    Public sources (keys anyone can read) cannot verify an e-mail address. The previous_id of an alias is a
+    device's id when some event used it as an anonymous_id and none as a user_id, or when the alias came from
+    a public source and names no device; otherwise, from a trusted source, it is an earlier user_id. -#}
+with
+    events as (select * from {{ ref('int_events') }}),
+
+    used_as_user as (select distinct user_id as value from events where user_id is not null),
+
+    used_as_device as (select distinct anonymous_id as value from events where anonymous_id is not null),
+
+    claims as (
+        select
+            event_key,
+            occurred_at,
+            user_id,
+            external_ids,
+            case when email_verified is true and trust <> 'public' then email_token end as email_token,
+            phone_token,
+            anonymous_id,
+            device_id,
+            trust <> 'public' as is_trusted,
+            surface <> 'backend' as is_device_sent,
+            case when event_type = 'alias' then previous_id end as previous_id
+        from events
+    ),
+
+    placed as (
+        select
+            claims.* exclude (previous_id, anonymous_id),
+            case
+                when claims.previous_id is null
+                then null
+                when not claims.is_trusted
+                then 'device'
+                when used_as_device.value is not null and used_as_user.value is null
+                then 'device'
+                else 'user'
+            end as previous_role,
+            claims.previous_id,
+            claims.anonymous_id
+        from claims
+        left join used_as_user on claims.previous_id = used_as_user.value
+        left join used_as_device on claims.previous_id = used_as_device.value
+    ),
+
+    named as (
+        select
+            * exclude (anonymous_id, previous_id, previous_role),
+            coalesce(anonymous_id, case when previous_role = 'device' then previous_id end) as anonymous_id,
+            case when previous_role = 'user' then previous_id end as previous_user_id
+        from placed
+    )
+
+select
+    event_key,
+    md5(
+        concat_ws(
+            chr(31),
+            coalesce(user_id, chr(30)),
+            coalesce(external_ids, chr(30)),
+            coalesce(email_token, chr(30)),
+            coalesce(phone_token, chr(30)),
+            coalesce(anonymous_id, chr(30)),
+            coalesce(device_id, chr(30)),
+            coalesce(previous_user_id, chr(30)),
+            is_trusted,
+            is_device_sent
+        )
+    ) as subject_key,
+    occurred_at,
+    user_id,
+    external_ids,
+    email_token,
+    phone_token,
+    anonymous_id,
+    device_id,
+    previous_user_id,
+    is_trusted,
+    is_device_sent
+from named

@@ -1,0 +1,125 @@
+with
+    events as (select * from {{ ref('stg_events') }} where disposition = 'accepted'),
+
+    -- few: duplicates and events denied by another copy
+    set_aside as (
+        select source, segment, position, item from {{ ref('int_event_records') }} where disposition <> 'accepted'
+    ),
+
+    sources as (select * from {{ ref('int_sources') }}),
+
+    rates as (select * from {{ ref('stg_exchange_rates') }}),
+
+    winners as (
+        select events.*
+        from events
+        anti join
+            set_aside
+            on events.source = set_aside.source
+            and events.segment = set_aside.segment
+            and events.position = set_aside.position
+            and events.item = set_aside.item
+    ),
+
+    derived as (
+        select
+            winners.*,
+            coalesce(sources.trust, 'public') as trust,
+            {{ to_local('winners.occurred_at') }} as occurred_at_local,
+            winners.event_type = 'system' and winners.event_name in ('logout', 'reset') as is_logout,
+            winners.event_name in {{ text_list(var('tl_key_events')) }} as is_key_event,
+            coalesce(winners.user_id in {{ text_list(var('tl_internal_users')) }}, false) as is_internal,
+            {{ channel_signal('winners') }} as channel_signal,
+            winners.revenue is not null
+            {%- if var('tl_revenue_source') %}
+                and winners.source = '{{ var("tl_revenue_source") }}'
+            {%- endif %} as is_authoritative_revenue
+        from winners
+        left join sources on winners.source = sources.source
+    )
+
+select
+    derived.dedupe_key as event_key,
+    derived.event_id,
+    derived.event_name,
+    derived.event_type,
+    derived.schema_version,
+    derived.contract_status,
+    derived.contract_version,
+    derived.occurred_at,
+    derived.occurred_at_local,
+    cast(derived.occurred_at_local as date) as occurred_date,
+    derived.original_at,
+    derived.sent_at,
+    derived.received_at,
+    derived.received_at_origin,
+    derived.user_id,
+    derived.anonymous_id,
+    derived.device_id,
+    derived.account_id,
+    derived.external_ids,
+    derived.email_token,
+    derived.email_verified,
+    derived.phone_token,
+    derived.previous_id,
+    derived.client_session_id,
+    derived.source,
+    derived.trust,
+    derived.surface,
+    derived.platform,
+    derived.app_version,
+    derived.library,
+    derived.library_version,
+    derived.consent_analytics,
+    derived.consent_marketing,
+    derived.consent_source,
+    derived.consent_checked_at,
+    derived.consent_version,
+    derived.correlation_id,
+    derived.page_url,
+    derived.page_path,
+    derived.page_title,
+    derived.referrer,
+    derived.referrer_host,
+    derived.screen,
+    derived.utm_source,
+    derived.utm_medium,
+    derived.utm_campaign,
+    derived.utm_term,
+    derived.utm_content,
+    derived.click_id_kind,
+    derived.channel_signal,
+    derived.locale,
+    derived.time_zone,
+    derived.country,
+    derived.device_class,
+    derived.is_bot,
+    derived.is_internal,
+    derived.is_interactive,
+    derived.is_key_event,
+    derived.is_logout,
+    derived.revenue,
+    derived.currency,
+    derived.order_id,
+    derived.is_authoritative_revenue,
+    -- a missing rate is flagged, never zero; an amount without a currency is in the reporting currency
+    case
+        when not derived.is_authoritative_revenue
+        then null
+        when coalesce(derived.currency, '{{ var("tl_currency") }}') = '{{ var("tl_currency") }}'
+        then derived.revenue
+        else cast(derived.revenue * rates.rate as decimal(18, 6))
+    end as revenue_reporting,
+    derived.is_authoritative_revenue
+    and coalesce(derived.currency, '{{ var("tl_currency") }}') <> '{{ var("tl_currency") }}'
+    and rates.rate is null as is_rate_missing,
+    derived.properties,
+    derived.properties_unreviewed,
+    derived.segment as landing_segment,
+    derived.position as landing_position,
+    derived.item as landing_item,
+    derived.receipt_id
+from derived
+left join rates on derived.currency = rates.currency and cast(derived.occurred_at_local as date) = rates.rate_date
+-- stored once, in time order: readers of a period touch few row groups
+order by derived.occurred_at, derived.event_id, derived.dedupe_key

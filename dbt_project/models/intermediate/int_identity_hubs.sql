@@ -1,0 +1,17 @@
+{#- Identifiers with more counterparts than configured. Counted once, on all trusted evidence, before anything
+    is set aside, so the order in which hubs appear cannot matter. -#}
+with
+    pairs as (select * from {{ ref('int_identity_pairs') }} where is_trusted),
+
+    sides as (
+        select higher_kind as kind, higher_value as value, lower_kind || chr(31) || lower_value as counterpart
+        from pairs
+        union all
+        select lower_kind, lower_value, higher_kind || chr(31) || higher_value
+        from pairs
+    )
+
+select kind, value, count(distinct counterpart) as counterparts
+from sides
+group by kind, value
+having count(distinct counterpart) > {{ var('tl_identity').hub_limit }}

@@ -1,0 +1,83 @@
+{#- Every interactive event with the session it belongs to.
+
+    A session is a burst: it ends when the next interactive event is more than the time-out away (exactly the
+    time-out is still the same session). A maximum length cuts a burst into pieces counted from the burst's
+    start. Scope `client` trusts the client's own session id and uses the time-out for events without one. -#}
+{%- set sessions = var('tl_sessions') -%}
+{%- set scope_key -%}
+    {%- if sessions.scope == 'device' -%} concat_ws(chr(31), persons.person_id, persons.device_key)
+    {%- elif sessions.scope == 'client' -%}
+        case
+            when events.client_session_id is not null
+                then concat_ws(chr(31), persons.person_id, events.source, events.client_session_id)
+            else persons.person_id
+        end
+    {%- else -%} persons.person_id
+    {%- endif -%}
+{%- endset -%}
+with
+    interactive as (
+        select
+            events.event_key,
+            events.event_id,
+            persons.person_id,
+            events.occurred_at,
+            {{ scope_key }} as scope_key,
+            {% if sessions.scope == 'client' %} events.client_session_id is null
+            {% else %} true
+            {% endif %} as has_timeout
+        from {{ ref('int_events') }} as events
+        inner join {{ ref('int_event_persons') }} as persons on events.event_key = persons.event_key
+        where events.is_interactive and persons.person_id is not null
+    ),
+
+    spaced as (
+        select *, lag(occurred_at) over (scope) as previous_at
+        from interactive
+        window scope as (partition by scope_key order by occurred_at, event_id, event_key)
+    ),
+
+    bursts as (
+        select
+            *,
+            sum(
+                cast(
+                    previous_at is null
+                    or (
+                        has_timeout and occurred_at - previous_at > interval '{{ sessions.timeout_seconds }} seconds'
+                    ) as int
+                )
+            ) over (
+                partition by scope_key
+                order by occurred_at, event_id, event_key
+                rows between unbounded preceding and current row
+            ) as burst
+        from spaced
+    ),
+
+    pieces as (
+        select
+            *,
+            {% if sessions.max_length_seconds %}
+                (epoch_us(occurred_at) - epoch_us(min(occurred_at) over (partition by scope_key, burst)))
+            -- {{ sessions.max_length_seconds * 1000000 }}
+            {% else %} 0
+            {% endif %} as piece
+        from bursts
+    )
+
+select
+    event_key,
+    event_id,
+    person_id,
+    occurred_at,
+    previous_at,
+    -- named after the session's first event, so that the name survives everything that happens later
+    's_' || substr(
+        md5(
+            first_value(event_key) over (partition by scope_key, burst, piece order by occurred_at, event_id, event_key)
+        ),
+        1,
+        32
+    ) as session_id
+from pieces

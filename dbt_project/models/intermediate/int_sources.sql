@@ -1,0 +1,17 @@
+-- The configured sources, so that a change of trust or liveness needs no reload.
+select *
+from
+    (
+        values
+            {% for source in var('tl_sources') -%}
+                (
+                    '{{ source.name }}',
+                    '{{ source.surface }}',
+                    '{{ source.trust }}',
+                    '{{ source.lawful_basis }}',
+                    {{ source.live | lower }}
+                ),
+            {% endfor -%}
+            (null, null, null, null, null)
+    ) as configured(source, surface, trust, lawful_basis, is_live)
+where source is not null

@@ -1,0 +1,55 @@
+{#- Every identifier any subject names. Null-like values are listed with that reason and never link. -#}
+with
+    subjects as (select * from {{ ref('int_subjects') }}),
+
+    externals as (
+        select subject_key, unnest(json_keys(external_ids)) as namespace from subjects where external_ids is not null
+    ),
+
+    named as (
+        select subject_key, 'user_id' as kind, user_id as value
+        from subjects
+        where user_id is not null
+        union all
+        select subject_key, 'user_id', previous_user_id
+        from subjects
+        where previous_user_id is not null
+        union all
+        select
+            externals.subject_key,
+            'external:' || externals.namespace,
+            json_extract_string(subjects.external_ids, '$."' || externals.namespace || '"')
+        from externals
+        inner join subjects on externals.subject_key = subjects.subject_key
+        union all
+        select subject_key, 'email', email_token
+        from subjects
+        where email_token is not null
+        union all
+        select subject_key, 'phone', phone_token
+        from subjects
+        where phone_token is not null
+        union all
+        select subject_key, 'anonymous_id', anonymous_id
+        from subjects
+        where anonymous_id is not null
+        union all
+        select subject_key, 'device_id', device_id
+        from subjects
+        where device_id is not null
+    )
+
+select
+    named.subject_key,
+    named.kind,
+    {{ kind_priority('named.kind') }} as kind_priority,
+    named.value,
+    {{ is_null_like('named.value') }} as is_null_like,
+    subjects.is_trusted,
+    subjects.is_device_sent,
+    subjects.first_seen_at,
+    subjects.last_seen_at,
+    subjects.events
+from named
+inner join subjects on named.subject_key = subjects.subject_key
+where named.value is not null

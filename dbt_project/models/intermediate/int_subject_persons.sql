@@ -1,0 +1,25 @@
+{#- Whom each subject names. The highest usable kind wins; the other identifiers are evidence only. -#}
+with
+    usable as (
+        select identifiers.subject_key, identifiers.kind_priority, identifiers.kind, identifiers.value, nodes.person_id
+        from {{ ref('int_subject_identifiers') }} as identifiers
+        inner join
+            {{ ref('int_identity_nodes') }} as nodes
+            on identifiers.kind = nodes.kind
+            and identifiers.value = nodes.value
+        where not nodes.is_set_aside
+    )
+
+select
+    subjects.subject_key,
+    subjects.is_device_sent,
+    min_by(usable.person_id, {kind_priority:usable.kind_priority, kind:usable.kind, value:usable.value}) filter (
+        usable.kind_priority <= 4
+    ) as person_id,
+    -- a device is known by the person id it would have on its own
+    min_by(usable.person_id, {kind_priority:usable.kind_priority, kind:usable.kind, value:usable.value}) filter (
+        usable.kind_priority >= 5
+    ) as device_key
+from {{ ref('int_subjects') }} as subjects
+left join usable on subjects.subject_key = usable.subject_key
+group by subjects.subject_key, subjects.is_device_sent

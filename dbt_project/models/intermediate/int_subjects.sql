@@ -1,0 +1,16 @@
+select
+    subject_key,
+    user_id,
+    external_ids,
+    email_token,
+    phone_token,
+    anonymous_id,
+    device_id,
+    previous_user_id,
+    is_trusted,
+    is_device_sent,
+    min(occurred_at) as first_seen_at,
+    max(occurred_at) as last_seen_at,
+    count(*) as events
+from {{ ref('int_event_subjects') }}
+group by all

@@ -1,0 +1,111 @@
+with
+    interactive as (
+        select
+            sessions.session_id,
+            sessions.person_id,
+            sessions.occurred_at,
+            sessions.event_id,
+            sessions.event_key,
+            -- time between two events counts as engaged up to a minute; there are no heartbeats
+            case
+                when row_number() over (session) = 1
+                then 0
+                else
+                    least({{ seconds_between('lag(sessions.occurred_at) over (session)', 'sessions.occurred_at') }}, 60)
+            end as engaged_seconds,
+            events.event_type,
+            events.surface,
+            events.platform,
+            events.country,
+            events.page_path,
+            events.screen,
+            events.is_bot,
+            events.is_internal,
+            events.is_key_event
+        from {{ ref('int_session_events') }} as sessions
+        inner join {{ ref('int_events') }} as events on sessions.event_key = events.event_key
+        window
+            session as (
+                partition by sessions.session_id order by sessions.occurred_at, sessions.event_id, sessions.event_key
+            )
+    ),
+
+    bursts as (
+        select
+            session_id,
+            person_id,
+            min(occurred_at) as started_at,
+            max(occurred_at) as ended_at,
+            sum(engaged_seconds) as engaged_seconds,
+            count(*) as events,
+            count(*) filter (event_type in ('page', 'screen')) as views,
+            min_by(page_path, {ts:occurred_at, id:event_id, key:event_key}) filter (event_type = 'page') as entry_page,
+            max_by(page_path, {ts:occurred_at, id:event_id, key:event_key}) filter (event_type = 'page') as exit_page,
+            min_by(screen, {ts:occurred_at, id:event_id, key:event_key}) filter (event_type = 'screen') as entry_screen,
+            max_by(screen, {ts:occurred_at, id:event_id, key:event_key}) filter (event_type = 'screen') as exit_screen,
+            arg_min_null(surface, {ts:occurred_at, id:event_id, key:event_key}) as surface,
+            arg_min_null(platform, {ts:occurred_at, id:event_id, key:event_key}) as platform,
+            min_by(country, {ts:occurred_at, id:event_id, key:event_key}) as country,
+            array_to_string(list_sort(list_distinct(list(surface))), ',') as surfaces,
+            bool_or(is_bot) as is_bot,
+            bool_or(is_internal) as is_internal,
+            bool_or(is_key_event) as has_key_event
+        from interactive
+        group by session_id, person_id
+    ),
+
+    outcomes as (
+        select
+            sessions.session_id,
+            bool_or(events.is_key_event) as converted,
+            sum(events.revenue_reporting) as revenue_reporting
+        from {{ ref('int_event_sessions') }} as sessions
+        inner join {{ ref('int_events') }} as events on sessions.event_key = events.event_key
+        group by sessions.session_id
+    ),
+
+    engaged as (
+        select
+            bursts.*,
+            -- a server's event converts a session but never un-bounces it
+            engaged_seconds > 10 or views >= 2 or has_key_event as is_engaged
+        from bursts
+    )
+
+select
+    engaged.session_id,
+    engaged.person_id,
+    cast(row_number() over (person) as integer) as session_number,
+    lag(engaged.session_id) over (person) as previous_session_id,
+    engaged.started_at,
+    engaged.ended_at,
+    cast({{ to_local('engaged.started_at') }} as date) as started_date,
+    cast({{ seconds_between('engaged.started_at', 'engaged.ended_at') }} as double) as duration_seconds,
+    cast(engaged.engaged_seconds as double) as engaged_seconds,
+    cast(engaged.events as integer) as events,
+    cast(engaged.views as integer) as views,
+    engaged.entry_page,
+    engaged.exit_page,
+    engaged.entry_screen,
+    engaged.exit_screen,
+    channels.channel,
+    channels.utm_source,
+    channels.utm_medium,
+    channels.utm_campaign,
+    engaged.surface,
+    engaged.platform,
+    engaged.country,
+    engaged.surfaces,
+    not engaged.is_engaged as is_bounce,
+    engaged.is_engaged,
+    outcomes.converted,
+    cast(outcomes.revenue_reporting as decimal(18, 2)) as revenue_reporting,
+    coalesce(
+        engaged.ended_at + interval '{{ var("tl_sessions").timeout_seconds }} seconds' >= {{ data_until() }}, true
+    ) as is_open,
+    engaged.is_bot,
+    engaged.is_internal
+from engaged
+inner join {{ ref('int_session_channels') }} as channels on engaged.session_id = channels.session_id
+left join outcomes on engaged.session_id = outcomes.session_id
+window person as (partition by engaged.person_id order by engaged.started_at, engaged.session_id)
