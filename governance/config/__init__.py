@@ -1,0 +1,54 @@
+"""The configuration of a home: one closed, typed model of ``throughline.yml``.
+
+::
+
+    text -> source_text (YAML with lines) -> model (each key) -> rules (between keys) -> Config -> dbt_vars
+"""
+
+from governance.config.check import Finding, check_config
+from governance.config.dbt_vars import dbt_vars
+from governance.config.editor_schema import json_schema, write_json_schema
+from governance.config.load import ConfigError, load_config, parse_config
+from governance.config.model import (
+    Alerts,
+    Config,
+    Exclusion,
+    Funnel,
+    Identity,
+    Limits,
+    Publish,
+    Revenue,
+    Schedules,
+    Sessions,
+    Source,
+    Step,
+    Storage,
+)
+from governance.config.rules import is_address
+from governance.config.scalars import SecretRef
+
+__all__ = [
+    "Alerts",
+    "Config",
+    "ConfigError",
+    "Exclusion",
+    "Finding",
+    "Funnel",
+    "Identity",
+    "Limits",
+    "Publish",
+    "Revenue",
+    "Schedules",
+    "SecretRef",
+    "Sessions",
+    "Source",
+    "Step",
+    "Storage",
+    "check_config",
+    "dbt_vars",
+    "is_address",
+    "json_schema",
+    "load_config",
+    "parse_config",
+    "write_json_schema",
+]

@@ -1,0 +1,90 @@
+"""``throughline config check``: everything that is wrong or looks wrong in a home, without changing it."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from governance.config.load import ConfigError, load_config
+from governance.config.model import Config
+from governance.config.rules import is_address
+from governance.contracts import Contracts
+from governance.errors import UserError
+from governance.home import Home
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found by the check; errors stop the pipeline, warnings do not."""
+
+    level: Literal["error", "warning"]
+    what: str
+    fix: str = ""
+
+
+def check_config(home: Home) -> list[Finding]:
+    """All findings about the home's configuration and contracts; empty when there is nothing to say."""
+    findings: list[Finding] = []
+    config: Config | None = None
+    contracts: Contracts | None = None
+    try:
+        config = load_config(home)
+    except ConfigError as error:
+        findings += [Finding("error", line, error.fix) for line in error.what.splitlines()]
+    except UserError as error:
+        findings.append(Finding("error", error.what, error.fix))
+    try:
+        contracts = Contracts.load(home.contracts)
+    except UserError as error:
+        findings += [Finding("error", line, error.fix) for line in error.what.splitlines()]
+    if config is not None:
+        findings += _missing_paths(home, config)
+        if contracts is not None:
+            findings += _unplanned_events(config, contracts)
+    return findings
+
+
+def _missing_paths(home: Home, config: Config) -> list[Finding]:
+    findings = []
+    for source in config.sources:
+        if not is_address(source.path) and not (home.root / source.path).is_dir():
+            folder = home.root / source.path
+            what = f"The folder of source {source.name!r} does not exist: {folder}"
+            findings.append(Finding("warning", what, f"mkdir -p {folder}"))
+    if config.exchange_rates and not is_address(config.exchange_rates):
+        findings += _rates(home.root / config.exchange_rates)
+    return findings
+
+
+def _rates(path: Path) -> list[Finding]:
+    if not path.is_file():
+        return [
+            Finding(
+                "error", f"exchange_rates does not exist: {path}", "Write it: date,currency,rate"
+            )
+        ]
+    with path.open(encoding="utf-8", newline="") as file:
+        header = next(csv.reader(file), [])
+    if header != ["date", "currency", "rate"]:
+        return [Finding("error", f"{path}, line 1: the columns must be date,currency,rate")]
+    return []
+
+
+def _unplanned_events(config: Config, contracts: Contracts) -> list[Finding]:
+    if not len(contracts):
+        return []
+    named = dict.fromkeys(config.key_events, "key_events")
+    for funnel in config.funnels:
+        for part in (*funnel.steps, *funnel.exclusions):
+            named.setdefault(part.event, f"funnel {funnel.name!r}")
+    return [
+        Finding(
+            "warning",
+            f"{place} names the event {event!r}, which has no contract.",
+            f"Mend the name, or add contracts/{event}.json",
+        )
+        for event, place in named.items()
+        if event not in contracts
+    ]

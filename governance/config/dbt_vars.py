@@ -1,0 +1,75 @@
+"""The configuration as dbt variables: the only way business numbers reach SQL."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from governance.config.model import Config, Exclusion, Funnel, Source, Step
+
+
+def dbt_vars(config: Config) -> dict[str, Any]:
+    """The ``tl_*`` variables of a configuration: JSON values only, the same for the same configuration."""
+    longest = config.sessions.max_length
+    return {
+        "tl_company": config.company,
+        "tl_time_zone": config.time_zone,
+        "tl_currency": config.currency,
+        "tl_sessions": {
+            "timeout_seconds": _seconds(config.sessions.timeout),
+            "scope": config.sessions.scope,
+            "max_length_seconds": None if longest is None else _seconds(longest),
+        },
+        "tl_identity": {
+            "handover_gap_seconds": _seconds(config.identity.handover_gap),
+            "hub_limit": config.identity.hub_limit,
+            "kiosk_limit": config.identity.kiosk_limit,
+        },
+        "tl_sources": [_source(source) for source in config.sources],
+        "tl_funnels": [_funnel(funnel) for funnel in config.funnels],
+        "tl_key_events": list(config.key_events),
+        "tl_internal_users": list(config.internal_users),
+        "tl_revenue_source": config.revenue.source if config.revenue else None,
+    }
+
+
+def _source(source: Source) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "surface": source.surface,
+        "trust": source.trust,
+        "lawful_basis": source.lawful_basis,
+        "live": source.live,
+        "occurred_from": _moment(source.occurred_from),
+        "occurred_until": _moment(source.occurred_until),
+        "dedupe_group": source.group,
+    }
+
+
+def _funnel(funnel: Funnel) -> dict[str, Any]:
+    return {
+        "name": funnel.name,
+        "version": funnel.version,
+        "window_seconds": _seconds(funnel.window),
+        "mode": funnel.mode,
+        "steps": [_step(step) for step in funnel.steps],
+        "exclusions": [
+            {**_step(exclusion), "after": exclusion.after, "before": exclusion.before}
+            for exclusion in funnel.exclusions
+        ],
+        "breakdowns": list(funnel.breakdowns),
+        "top_breakdowns": funnel.top_breakdowns,
+    }
+
+
+def _step(step: Step | Exclusion) -> dict[str, Any]:
+    return {"event": step.event, "where": dict(step.where)}
+
+
+def _seconds(span: timedelta) -> int:
+    return int(span.total_seconds())
+
+
+def _moment(moment: datetime | None) -> str | None:
+    """UTC without a zone, as all timestamps of the warehouse are."""
+    return None if moment is None else moment.strftime("%Y-%m-%d %H:%M:%S.%f")

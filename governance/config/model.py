@@ -1,0 +1,208 @@
+"""The closed, typed model of ``throughline.yml``: what a company configures and the defaults.
+
+Frozen, and unknown keys are errors. Rules between keys are in ``governance.config.rules``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from governance.config.scalars import (
+    Duration,
+    Moment,
+    Schedule,
+    Secret,
+    Size,
+    TimeZone,
+    fault,
+)
+from governance.consent import LawfulBasis, Purpose
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Scalar = str | bool | int | float | None
+Surface = Literal["web", "mobile", "backend", "other"]
+Trust = Literal["public", "server", "signed"]
+Format = Literal["native", "segment"]
+RowIdentity = Literal["position", "content"]
+FunnelMode = Literal["ordered", "strict", "any"]
+SessionScope = Literal["person", "device", "client"]
+
+LATER_KINDS = ("event_dumps", "app_database", "webhook_logs", "kafka", "rest_api")
+MIB = 2**20
+
+
+def _known_kind(value: object) -> object:
+    if value in LATER_KINDS:
+        raise fault(
+            f"sources of kind {value!r} are not supported yet.",
+            "Land their events as JSON lines and use kind: landing.",
+        )
+    return value
+
+
+class Section(BaseModel):
+    """What all parts of the configuration have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Sessions(Section):
+    """How bursts of a person's events become sessions."""
+
+    timeout: Duration = timedelta(minutes=30)
+    scope: SessionScope = "person"
+    max_length: Duration | None = None
+
+
+class Identity(Section):
+    """The guards of identity stitching."""
+
+    handover_gap: Duration = timedelta(minutes=30)
+    hub_limit: Count = 50
+    kiosk_limit: Count = 10
+
+
+class Source(Section):
+    """A feed of events."""
+
+    name: Slug
+    kind: Annotated[Literal["landing"], BeforeValidator(_known_kind)] = "landing"
+    format: Format = "native"
+    path: Text
+    surface: Surface
+    trust: Trust
+    lawful_basis: LawfulBasis
+    consent_map: dict[Purpose, Text] = {}
+    row_identity: RowIdentity | None = None
+    dedupe_group: Slug | None = None
+    earliest: Moment | None = None
+    occurred_from: Moment | None = None
+    occurred_until: Moment | None = None
+    live: bool = True
+
+    @property
+    def group(self) -> str:
+        """The group whose producers' ids are compared; the source itself unless it shares one."""
+        return self.dedupe_group or self.name
+
+
+class Step(Section):
+    """One step of a funnel."""
+
+    event: Text
+    where: dict[Text, Scalar] = {}
+
+
+class Exclusion(Section):
+    """An event that voids an entry when it lies strictly between two steps (counted from 1)."""
+
+    event: Text
+    where: dict[Text, Scalar] = {}
+    after: Count
+    before: Count
+
+
+class Funnel(Section):
+    """A funnel over steps of one person."""
+
+    name: Slug
+    steps: tuple[Step, ...] = Field(min_length=2, max_length=10)
+    window: Duration
+    mode: FunnelMode = "ordered"
+    exclusions: tuple[Exclusion, ...] = ()
+    breakdowns: tuple[Text, ...] = Field(default=(), max_length=3)
+    top_breakdowns: Count = 20
+
+    @property
+    def version(self) -> str:
+        """A short hash of the definition: entries of two definitions are never mixed."""
+        definition = self.model_dump(mode="json", exclude={"name"})
+        text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+class Revenue(Section):
+    """Which source is believed about money."""
+
+    source: Slug
+
+
+class Publish(Section):
+    """How many published versions are kept."""
+
+    keep_hourly: Count = 7
+    keep_daily: Count = 7
+    max_bytes: Size | None = None
+
+
+class Schedules(Section):
+    """When the jobs run, in ``time_zone`` (the reporting one unless named)."""
+
+    hourly: Schedule = "0 * * * *"
+    nightly: Schedule = "30 3 * * *"
+    time_zone: TimeZone | None = None
+
+
+class Alerts(Section):
+    """Where failures and recoveries are told, and the address called after every success."""
+
+    webhook: Secret | None = None
+    heartbeat: Secret | None = None
+
+
+class Limits(Section):
+    """What the parser accepts."""
+
+    line_bytes: Size = MIB
+    depth: Annotated[int, Field(ge=1, le=256, strict=True)] = 32
+    batch_events: Count = 1000
+    string_chars: Size = 65536
+
+
+class Storage(Section):
+    """What DuckDB may use; memory defaults to 60 % of what is there."""
+
+    memory_limit: (
+        Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)? ?([KMGT]i?B)$")] | None
+    ) = None
+    threads: Count | None = None
+
+
+class Config(Section):
+    """The configuration of a home."""
+
+    company: Text
+    time_zone: TimeZone = "UTC"
+    currency: Currency = "EUR"
+    sessions: Sessions = Sessions()
+    identity: Identity = Identity()
+    sources: tuple[Source, ...] = Field(min_length=1)
+    funnels: tuple[Funnel, ...] = ()
+    revenue: Revenue | None = None
+    key_events: tuple[Text, ...] = ()
+    internal_users: tuple[Text, ...] = ()
+    exchange_rates: Text | None = None
+    publish: Publish = Publish()
+    schedules: Schedules = Schedules()
+    alerts: Alerts = Alerts()
+    limits: Limits = Limits()
+    storage: Storage = Storage()
+
+    def source(self, name: str) -> Source:
+        """The source of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for source in self.sources:
+            if source.name == name:
+                return source
+        raise KeyError(name)

@@ -1,0 +1,296 @@
+"""The one way to the warehouse file: a lock in the home, then a connection.
+
+DuckDB lets one process write and no other read meanwhile. So whoever wants the warehouse takes the lock first and
+waits politely; readers use the published copy. The lock is the kernel's (flock): it ends with its holder,
+however that dies, and a child that inherited it (dbt) keeps it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from governance.config import Storage, load_config
+from governance.errors import UserError, WarehouseBusyError
+from governance.home import Home
+from governance.keys import Keys
+
+SCHEMA_VERSION = 1  # of the tables in the file
+SEMANTICS_VERSION = 1  # of what their numbers mean
+
+_POLL_SECONDS = 0.2
+_FOREIGN_LOCK = re.compile(r"Could not set lock on file.*?\(PID (\d+)\)", re.DOTALL)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that holds a home's warehouse lock."""
+
+    pid: int
+    purpose: str
+    since: str  # ISO 8601, UTC
+
+    def __str__(self) -> str:
+        return f"process {self.pid} ({self.purpose}, since {self.since})"
+
+
+@dataclass(slots=True)
+class _Held:
+    descriptor: int
+    depth: int
+
+
+_held: dict[Path, _Held] = {}
+_guard = threading.Lock()
+
+
+@contextmanager
+def warehouse_lock(
+    home: Home,
+    purpose: str,
+    *,
+    wait_seconds: float | None = None,
+    on_wait: Callable[[Holder | None], None] | None = None,
+) -> Iterator[None]:
+    """Hold the home's warehouse; re-entrant inside a process.
+
+    Args:
+        home: whose warehouse.
+        purpose: shown to whoever waits, such as ``load``.
+        wait_seconds: how long to wait for another holder; None waits for ever, 0 not at all.
+        on_wait: called once, with the holder, when there is somebody to wait for; the default logs it.
+
+    Raises:
+        WarehouseBusyError: the time is over; names the holder and the published copy.
+    """
+    _acquire(home, purpose, wait_seconds, on_wait or _log_wait)
+    try:
+        yield
+    finally:
+        _release(home)
+
+
+def lock_descriptor(home: Home) -> int | None:
+    """The file descriptor to pass to a child (``pass_fds``) so that it keeps the lock; None if not held."""
+    held = _held.get(home.lock)
+    return held.descriptor if held else None
+
+
+def lock_holder(home: Home) -> Holder | None:
+    """Who holds the warehouse now; None when nobody does."""
+    if not home.lock.exists():
+        return None
+    descriptor = os.open(home.lock, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read_holder(home)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def open_warehouse(
+    home: Home, *, keys: Keys, storage: Storage | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Open the warehouse for writing; the lock must be held.
+
+    Args:
+        home: whose warehouse.
+        keys: the home's keys; a warehouse made with others is refused.
+        storage: limits of memory and threads; read from the home's configuration when not given.
+
+    Raises:
+        WarehouseBusyError: a program that does not know the lock has the file open.
+        UserError: other keys, another version of the file, a damaged file.
+    """
+    if home.lock not in _held:
+        raise RuntimeError("open_warehouse needs warehouse_lock: nobody opens the file without it")
+    if storage is None:
+        storage = load_config(home).storage if home.config.exists() else Storage()
+    with translate_duckdb_errors(home):
+        connection = duckdb.connect(str(home.warehouse))
+        try:
+            connection.execute("set TimeZone = 'UTC'")
+            connection.execute(f"set memory_limit = '{storage.memory_limit or memory_default()}'")
+            if storage.threads:
+                connection.execute(f"set threads = {storage.threads}")
+            _check_marker(connection, home, keys)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+@contextmanager
+def translate_duckdb_errors(home: Home) -> Iterator[None]:
+    """Turn DuckDB's errors a user can mend into ours: a foreign lock, a full disk, a file of another version.
+
+    Raises:
+        WarehouseBusyError: another process has the file open.
+        UserError: no space left; not a warehouse this version can read.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        ours = explain(str(error), home)
+        if ours is None:
+            raise
+        raise ours from None
+
+
+def explain(message: str, home: Home) -> UserError | None:
+    """The user's error behind a DuckDB message; None when it is not one the user can mend."""
+    if foreign := _FOREIGN_LOCK.search(message):
+        return _busy(home, f"process {foreign[1]}")
+    if "No space left" in message or "max_temp_directory_size" in message:
+        return disk_full(home.root)
+    if "database file with version number" in message or "not a valid DuckDB" in message:
+        return UserError(
+            f"{home.warehouse} is not a warehouse this version can read.",
+            why=message.splitlines()[0],
+            fix="Restore it from a backup, or move it away and run: throughline load --again",
+        )
+    return None
+
+
+def disk_full(folder: Path) -> UserError:
+    """The error of a full disk, naming the folder and what is free."""
+    free = shutil.disk_usage(folder).free
+    return UserError(
+        f"The disk of {folder} is full ({free:,} bytes free).",
+        why="Nothing was lost: what was not finished is not counted and will be done again.",
+        fix="Free some space or lower publish.keep_hourly and keep_daily, then run the command again.",
+    )
+
+
+def memory_default() -> str:
+    """60 % of the memory there is, of the container's when it has a limit."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    text = limit.read_text().strip() if limit.exists() else "max"
+    if text.isdigit():
+        total = min(total, int(text))
+    return f"{total * 6 // 10 // 1_000_000}MB"
+
+
+def _acquire(
+    home: Home, purpose: str, wait_seconds: float | None, on_wait: Callable[[Holder | None], None]
+) -> None:
+    deadline = None if wait_seconds is None else time.monotonic() + wait_seconds
+    waited = False
+    while True:
+        with _guard:
+            held = _held.get(home.lock)
+            if held:
+                held.depth += 1
+                return
+            descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+            else:
+                os.set_inheritable(descriptor, True)
+                _write_holder(descriptor, purpose)
+                _held[home.lock] = _Held(descriptor, 1)
+                return
+        holder = _read_holder(home)
+        if deadline is not None and time.monotonic() >= deadline:
+            raise _busy(home, str(holder) if holder else "another process")
+        if not waited:
+            on_wait(holder)
+            waited = True
+        time.sleep(_POLL_SECONDS)
+
+
+def _release(home: Home) -> None:
+    with _guard:
+        held = _held[home.lock]
+        held.depth -= 1
+        if held.depth == 0:
+            del _held[home.lock]
+            os.ftruncate(held.descriptor, 0)
+            # No LOCK_UN: it would end the lock for a child that inherited it as well.
+            os.close(held.descriptor)
+
+
+def _write_holder(descriptor: int, purpose: str) -> None:
+    holder = Holder(os.getpid(), purpose, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
+
+
+def _read_holder(home: Home) -> Holder | None:
+    try:
+        return Holder(**json.loads(home.lock.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None  # between taking the lock and writing the name
+
+
+def _log_wait(holder: Holder | None) -> None:
+    _log.warning("Waiting for the warehouse: %s has it.", holder or "another process")
+
+
+def _busy(home: Home, who: str) -> WarehouseBusyError:
+    return WarehouseBusyError(
+        f"The warehouse {home.warehouse} is in use by {who}.",
+        why="DuckDB lets one process write, and no other open the file meanwhile.",
+        fix=(
+            "Wait for it to end, or close that program. To read, use the published copy: "
+            f"{home.published}/analyst/current/analytics.duckdb"
+        ),
+    )
+
+
+def _check_marker(connection: duckdb.DuckDBPyConnection, home: Home, keys: Keys) -> None:
+    """Mark a new warehouse with key id and versions; refuse one that carries others."""
+    connection.execute("create schema if not exists meta")
+    connection.execute(
+        "create table if not exists meta.warehouse"
+        " (key_id varchar, schema_version integer, semantics_version integer)"
+    )
+    found = connection.execute(
+        "select key_id, schema_version, semantics_version from meta.warehouse"
+    ).fetchone()
+    if found is None:
+        connection.execute(
+            "insert into meta.warehouse values (?, ?, ?)",
+            [keys.key_id, SCHEMA_VERSION, SEMANTICS_VERSION],
+        )
+        return
+    key_id, schema_version, semantics_version = found
+    if key_id != keys.key_id:
+        raise UserError(
+            f"The warehouse {home.warehouse} was made with other keys ({key_id}, not {keys.key_id}).",
+            why="Tokens and person ids of two sets of keys never meet, so persons would split.",
+            fix="Restore the folder .keys that belongs to it, or move the warehouse away and load again.",
+        )
+    versions = (schema_version, semantics_version)
+    if versions > (SCHEMA_VERSION, SEMANTICS_VERSION):
+        raise UserError(
+            f"The warehouse {home.warehouse} was written by a newer Throughline.",
+            why=f"It has versions {versions}; this program knows {(SCHEMA_VERSION, SEMANTICS_VERSION)}.",
+            fix="Update the program: git pull && make .venv",
+        )
+    if versions < (SCHEMA_VERSION, SEMANTICS_VERSION):
+        raise UserError(
+            f"The warehouse {home.warehouse} was written by an older Throughline.",
+            why=f"It has versions {versions}; this program has {(SCHEMA_VERSION, SEMANTICS_VERSION)}.",
+            fix="Move it away and build it again from landing: throughline load --again",
+        )
