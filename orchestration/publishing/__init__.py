@@ -1,0 +1,37 @@
+"""Publishing: from the private warehouse to immutable, versioned folders that anybody may open.
+
+    marts.* --(class of each column)--> published/analyst/<version>/
+                                            analytics.duckdb   marts as tables, fct_events as a view
+                                            parquet/           a file a table, one a month of events
+                                            manifest.json      run, data_until, rows, sha256
+                                        published/analyst/current -> <version>   one atomic rename
+
+A version is written in its own folder, its manifest last, and only then becomes current, so a
+process killed at any instant leaves the old version in place. (Not in a temporary folder that is
+renamed: the view over the parquet files holds their absolute paths, and DuckDB binds it when it is
+made.) Readers who hold the old file keep reading it.
+"""
+
+from orchestration.publishing.manifest import Manifest, read_manifest
+from orchestration.publishing.publish import PublishReport, publish
+from orchestration.publishing.store import (
+    ROLE,
+    Version,
+    current_file,
+    current_version,
+    rollback,
+    versions,
+)
+
+__all__ = [
+    "ROLE",
+    "Manifest",
+    "PublishReport",
+    "Version",
+    "current_file",
+    "current_version",
+    "publish",
+    "read_manifest",
+    "rollback",
+    "versions",
+]
