@@ -1,5 +1,4 @@
-"""Runs dbt for a home: the environment, the arguments, the child process, its progress and its
-verdict.
+"""Runs dbt for a home: environment, arguments, child process, progress and verdict.
 
 ``dbt_environment`` and ``dbt_arguments`` are pure, and Dagster's build step uses the same two. The
 target folder lies inside the project, one per home: anywhere else dbt loses its partial parse, four
