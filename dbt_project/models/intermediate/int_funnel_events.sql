@@ -1,7 +1,6 @@
-{#- The events the funnels look at. Each part of a funnel reads the few events of its name; the envelope and
-    the properties are joined only for parts with a filter, to the events of their names. -#}
+{#- The events the funnels look at. Each part of a funnel reads the few events of its name; envelope and
+    properties are joined only where the part has a filter. -#}
 {%- set parts = funnel_parts() -%}
-{%- set filtered = parts | selectattr('where') | list -%}
 with
     named as (
         select event_key, person_id, event_name, occurred_at, occurred_date, channel
@@ -12,29 +11,27 @@ with
             and event_name in {{ text_list(parts | map(attribute='event') | unique | list) }}
     ),
 
-    {% if filtered -%}
-    detailed as (
-        select named.*, details.* exclude (event_key, event_name, occurred_at, occurred_date)
-        from named
-        inner join {{ ref('int_events') }} as details on named.event_key = details.event_key
-        where named.event_name in {{ text_list(filtered | map(attribute='event') | unique | list) }}
-    ),
-    {%- endif %}
-
     matched as (
         {% for part in parts -%}
+        {%- set event = "'" ~ (part.event | replace("'", "''")) ~ "'" -%}
         select
             '{{ part.funnel }}' as funnel,
             '{{ part.part }}' as part,
             {{ part.ordinal }} as ordinal,
-            event_key,
-            person_id,
-            occurred_at,
-            occurred_date
-        from {{ 'detailed' if part.where else 'named' }}
+            named.event_key,
+            named.person_id,
+            named.occurred_at,
+            named.occurred_date
+        from named
+        {%- if part.where %}
+        inner join {{ ref('int_events') }} as details on named.event_key = details.event_key
         where
-            event_name = '{{ part.event | replace("'", "''") }}'
-            {{ funnel_filter(part.where, 'detailed', 'detailed') }}
+            named.event_name = {{ event }}
+            and details.event_name = {{ event }}
+            {{ funnel_filter(part.where, 'named', 'details') }}
+        {%- else %}
+        where named.event_name = {{ event }}
+        {%- endif %}
         {% if not loop.last %} union all {% endif -%}
         {% else -%}
         select null as funnel, null as part, null as ordinal, event_key, person_id, occurred_at, occurred_date
@@ -43,6 +40,7 @@ with
         {%- endfor %}
     )
 
+-- depends_on: {{ ref('int_events') }}
 select
     cast(funnel as varchar) as funnel,
     cast(part as varchar) as part,

@@ -59,8 +59,10 @@ with
         select
             *,
             {% if sessions.max_length_seconds %}
-                (epoch_us(occurred_at) - epoch_us(min(occurred_at) over (partition by scope_key, burst)))
-            -- {{ sessions.max_length_seconds * 1000000 }}
+                divide(
+                    epoch_us(occurred_at) - epoch_us(min(occurred_at) over (partition by scope_key, burst)),
+                    {{ sessions.max_length_seconds * 1000000 }}
+                )
             {% else %} 0
             {% endif %} as piece
         from bursts
@@ -73,11 +75,7 @@ select
     occurred_at,
     previous_at,
     -- named after the session's first event, so that the name survives everything that happens later
-    's_' || substr(
-        md5(
-            first_value(event_key) over (partition by scope_key, burst, piece order by occurred_at, event_id, event_key)
-        ),
-        1,
-        32
+    's_' || md5(
+        first_value(event_key) over (partition by scope_key, burst, piece order by occurred_at, event_id, event_key)
     ) as session_id
 from pieces

@@ -1,0 +1,191 @@
+-- Events of one person at the same microsecond have no order among themselves. A moment is all of them together:
+-- an attempt that arrives with step k to do can do steps k..tied_until there, each with an event of its own.
+-- Whether distinct events suffice is a matching, decided by Hall's theorem: they do if and only if every set of
+-- these steps finds at least as many events as it has steps. Counting sets is left to the rare moments where it
+-- can matter: two or more events, one of which serves several steps.
+with
+    funnels as (select * from {{ ref('int_funnels') }}),
+
+    step_events as (
+        select funnel, person_id, occurred_at, occurred_date, event_key, ordinal as step
+        from {{ ref('int_funnel_events') }}
+        where part = 'step'
+    ),
+
+    moments as (
+        select
+            funnel,
+            person_id,
+            occurred_at,
+            any_value(occurred_date) as occurred_date,
+            -- bit k - 1 stands for step k
+            bit_or(1 << (step - 1)) as steps_present,
+            min(event_key) as first_event_key,
+            min(event_key) filter (step = 1) as first_opening_key
+        from step_events
+        group by funnel, person_id, occurred_at
+    ),
+
+    present as (
+        select
+            moments.*,
+            funnels.mode,
+            funnels.steps,
+            step,
+            -- shifted so that its trailing ones are the steps present from this one on
+            moments.steps_present >> (step - 1) as present_from
+        from moments
+        inner join funnels on moments.funnel = funnels.funnel
+        cross join unnest(range(1, funnels.steps + 1)) as ordinals(step)
+        where (moments.steps_present >> (step - 1)) & 1 = 1
+    ),
+
+    shared_events as (
+        select funnel, person_id, occurred_at, event_key, bit_or(1 << (step - 1)) as serves
+        from step_events
+        where funnel in (select funnel from funnels where has_shared_events)
+        group by funnel, person_id, occurred_at, event_key
+    ),
+
+    shared_moments as (
+        select funnel, person_id, occurred_at, count(*) as events
+        from shared_events
+        group by funnel, person_id, occurred_at
+        having max(bit_count(serves)) > 1
+    ),
+
+    contested_events as (
+        select shared_events.*
+        from shared_events
+        inner join shared_moments using (funnel, person_id, occurred_at)
+        where shared_moments.events > 1
+    ),
+
+    step_sets as (
+        select
+            funnel,
+            members,
+            bit_count(members) as size,
+            bit_count((members & -members) - 1) + 1 as lowest_step,
+            cast(floor(log2(members)) as integer) + 1 as highest_step
+        from (select funnel, unnest(range(1, 1 << steps)) as members from funnels where has_shared_events)
+    ),
+
+    supplies as (
+        select
+            contested_events.funnel,
+            contested_events.person_id,
+            contested_events.occurred_at,
+            step_sets.members,
+            step_sets.size,
+            step_sets.lowest_step,
+            step_sets.highest_step,
+            count(*) filter ((contested_events.serves & step_sets.members) <> 0) as events
+        from contested_events
+        inner join step_sets on contested_events.funnel = step_sets.funnel
+        group by all
+    ),
+
+    contested_ends as (
+        select
+            present.funnel,
+            present.person_id,
+            present.occurred_at,
+            present.step,
+            coalesce(min(supplies.highest_step), any_value(present.steps) + 1) - 1 as tied_until
+        from present
+        inner join shared_moments using (funnel, person_id, occurred_at)
+        left join
+            supplies
+            on present.funnel = supplies.funnel
+            and present.person_id = supplies.person_id
+            and present.occurred_at = supplies.occurred_at
+            and present.step <= supplies.lowest_step
+            and supplies.events < supplies.size
+        where shared_moments.events > 1
+        group by present.funnel, present.person_id, present.occurred_at, present.step
+    ),
+
+    -- an event may open the attempt only where the steps done beside it can spare it
+    contested_openings as (
+        select contested_events.funnel, contested_events.person_id, contested_events.occurred_at, min(event_key) as event_key
+        from contested_events
+        inner join
+            contested_ends
+            on contested_events.funnel = contested_ends.funnel
+            and contested_events.person_id = contested_ends.person_id
+            and contested_events.occurred_at = contested_ends.occurred_at
+            and contested_ends.step = 1
+        anti join
+            supplies
+            on contested_events.funnel = supplies.funnel
+            and contested_events.person_id = supplies.person_id
+            and contested_events.occurred_at = supplies.occurred_at
+            and supplies.lowest_step > 1
+            and supplies.highest_step <= contested_ends.tied_until
+            and supplies.events = supplies.size
+            and (contested_events.serves & supplies.members) <> 0
+        where contested_events.serves & 1 = 1
+        group by contested_events.funnel, contested_events.person_id, contested_events.occurred_at
+    ),
+
+    -- strict funnels may not pass over the person's next interactive event
+    strict_moments as (select distinct person_id, occurred_at from present where mode = 'strict'),
+
+    interactive as (
+        select distinct person_id, occurred_at
+        from {{ ref('int_person_events') }}
+        where
+            is_interactive
+            and not is_bot
+            and not is_internal
+            and person_id in (select person_id from strict_moments)
+    ),
+
+    following as (
+        select strict_moments.person_id, strict_moments.occurred_at, interactive.occurred_at as next_interactive_at
+        from strict_moments
+        asof join
+            interactive
+            on strict_moments.person_id = interactive.person_id
+            and strict_moments.occurred_at < interactive.occurred_at
+    )
+
+select
+    present.funnel,
+    present.person_id,
+    present.occurred_at,
+    present.occurred_date,
+    cast(present.step as integer) as step,
+    cast(
+        case
+            when shared_moments.events = 1 then present.step
+            when shared_moments.events > 1 then contested_ends.tied_until
+            -- the lowest zero bit ends the run of steps present
+            else present.step - 1 + bit_count((~present.present_from & (present.present_from + 1)) - 1)
+        end as integer
+    ) as tied_until,
+    case
+        when present.mode = 'any' then present.first_event_key
+        when present.step = 1 then coalesce(contested_openings.event_key, present.first_opening_key)
+    end as opening_event_key,
+    case when present.mode = 'strict' then following.next_interactive_at end as next_interactive_at
+from present
+left join
+    shared_moments
+    on present.funnel = shared_moments.funnel
+    and present.person_id = shared_moments.person_id
+    and present.occurred_at = shared_moments.occurred_at
+left join
+    contested_ends
+    on present.funnel = contested_ends.funnel
+    and present.person_id = contested_ends.person_id
+    and present.occurred_at = contested_ends.occurred_at
+    and present.step = contested_ends.step
+left join
+    contested_openings
+    on present.funnel = contested_openings.funnel
+    and present.person_id = contested_openings.person_id
+    and present.occurred_at = contested_openings.occurred_at
+left join
+    following on present.person_id = following.person_id and present.occurred_at = following.occurred_at

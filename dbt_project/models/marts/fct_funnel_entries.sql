@@ -1,0 +1,111 @@
+{%- set funnels = var('tl_funnels') -%}
+{%- set has_breakdowns = funnels | selectattr('breakdowns', 'defined') | selectattr('breakdowns') | list | length > 0 -%}
+with
+    funnels as (select * from {{ ref('int_funnels') }}),
+
+    attempts as (
+        select *
+        from {{ ref('int_funnel_ordered_attempts') }}
+        union all
+        select *
+        from {{ ref('int_funnel_unordered_attempts') }}
+    ),
+
+    spans as (
+        select
+            attempts.funnel,
+            attempts.person_id,
+            attempts.entry_date,
+            exclusions.exclusion,
+            attempts.step_times[exclusions.after_step] as after_at,
+            attempts.step_times[exclusions.before_step] as before_at
+        from attempts
+        inner join {{ ref('int_funnel_exclusions') }} as exclusions on attempts.funnel = exclusions.funnel
+        where exclusions.before_step <= attempts.depth
+    ),
+
+    excluded as (
+        select funnel, person_id, ordinal as exclusion, occurred_at
+        from {{ ref('int_funnel_events') }}
+        where part = 'exclusion'
+    ),
+
+    void as (
+        select distinct spans.funnel, spans.person_id, spans.entry_date
+        from spans
+        asof join
+            excluded
+            on spans.funnel = excluded.funnel
+            and spans.person_id = excluded.person_id
+            and spans.exclusion = excluded.exclusion
+            and spans.after_at < excluded.occurred_at
+        where excluded.occurred_at < spans.before_at
+    ),
+
+    openings as (
+        select distinct funnel, person_id, occurred_at, opening_event_key
+        from {{ ref('int_funnel_moments') }}
+        where opening_event_key is not null
+    ),
+
+    entries as (
+        select
+            attempts.*,
+            funnels.version,
+            attempts.depth = funnels.steps as converted,
+            attempts.entered_at + to_seconds(funnels.window_seconds) as closes_at,
+            openings.opening_event_key,
+            void.funnel is not null as is_void
+        from attempts
+        inner join funnels on attempts.funnel = funnels.funnel
+        inner join
+            openings
+            on attempts.funnel = openings.funnel
+            and attempts.person_id = openings.person_id
+            and attempts.entered_at = openings.occurred_at
+        left join
+            void
+            on attempts.funnel = void.funnel
+            and attempts.person_id = void.person_id
+            and attempts.entry_date = void.entry_date
+    )
+
+select
+    entries.funnel,
+    entries.version,
+    entries.person_id,
+    entries.entry_date,
+    entries.entered_at,
+    entries.depth,
+    {% for step in range(1, 11) -%}
+    entries.step_times[{{ step }}] as step_{{ step }}_at,
+    {% endfor -%}
+    entries.converted,
+    case
+        when entries.converted
+        then cast({{ seconds_between('entries.entered_at', 'entries.step_times[entries.depth]') }} as double)
+    end as seconds_to_convert,
+    -- an event at exactly closes_at still counts, so the data must have gone past it
+    coalesce({{ data_until() }} > entries.closes_at, false) as window_closed,
+    entries.is_void,
+    {% for place in range(3) -%}
+    {%- set broken_down = [] -%}
+    {%- for funnel in funnels if funnel.get('breakdowns') and funnel.breakdowns | length > place -%}
+        {%- do broken_down.append(funnel) -%}
+    {%- endfor -%}
+    {% if broken_down -%}
+    case
+        entries.funnel
+        {%- for funnel in broken_down %}
+        when '{{ funnel.name }}'
+        then coalesce({{ funnel_field(funnel.breakdowns[place], 'opened', 'details') }}, '(none)')
+        {%- endfor %}
+    end
+    {%- else -%} cast(null as varchar)
+    {%- endif %} as breakdown_{{ place + 1 }}{{ ',' if not loop.last }}
+    {% endfor %}
+from entries
+{%- if has_breakdowns %}
+inner join {{ ref('int_person_events') }} as opened on entries.opening_event_key = opened.event_key
+inner join {{ ref('int_events') }} as details on entries.opening_event_key = details.event_key
+{%- endif %}

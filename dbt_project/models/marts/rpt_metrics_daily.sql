@@ -1,0 +1,130 @@
+-- Additive: every number may be summed over any of the dimensions. Behaviour (sessions, persons, events) leaves
+-- out bots and the company's own people; money does not, or it would not add up to the books.
+with
+    sessions as (
+        select
+            started_date as metric_date,
+            surface,
+            coalesce(platform, '(none)') as platform,
+            channel,
+            coalesce(country, '(none)') as country,
+            duration_seconds,
+            is_bounce,
+            is_engaged,
+            is_open
+        from {{ ref('fct_sessions') }}
+        where not is_bot and not is_internal
+    ),
+
+    events as (
+        select
+            events.event_key,
+            events.event_id,
+            events.occurred_at,
+            events.occurred_date as metric_date,
+            events.surface,
+            coalesce(events.platform, '(none)') as platform,
+            coalesce(persons.channel, '(none)') as channel,
+            coalesce(events.country, '(none)') as country,
+            not events.is_bot and not events.is_internal as is_behaviour,
+            events.is_key_event,
+            events.revenue_reporting,
+            -- an amount without an order is an order of its own
+            coalesce(events.order_id, events.event_key) as order_key
+        from {{ ref('int_events') }} as events
+        left join {{ ref('int_person_events') }} as persons on events.event_key = persons.event_key
+    ),
+
+    -- an order counts once, where its first paid event is; its refund once, where its first refund is
+    money as (
+        select
+            *,
+            revenue_reporting > 0
+            and row_number() over (
+                partition by order_key, sign(revenue_reporting) order by occurred_at, event_id, event_key
+            )
+            = 1 as is_order,
+            revenue_reporting < 0
+            and row_number() over (
+                partition by order_key, sign(revenue_reporting) order by occurred_at, event_id, event_key
+            )
+            = 1 as is_refund
+        from events
+        where revenue_reporting is not null
+    ),
+
+    parts as (
+        select
+            metric_date,
+            surface,
+            platform,
+            channel,
+            country,
+            count(*) as sessions,
+            count(*) filter (is_bounce) as bounces,
+            count(*) filter (is_engaged) as engaged_sessions,
+            sum(duration_seconds) as session_seconds,
+            0 as new_persons,
+            0 as events,
+            0 as conversions,
+            0 as orders,
+            0 as refunds,
+            0 as revenue_reporting,
+            0 as refunds_reporting
+        from sessions
+        group by metric_date, surface, platform, channel, country
+        union all
+        select cohort_date, surface, platform, channel, country, 0, 0, 0, 0, count(*), 0, 0, 0, 0, 0, 0
+        from {{ ref('int_person_starts') }}
+        group by cohort_date, surface, platform, channel, country
+        union all
+        select
+            metric_date, surface, platform, channel, country, 0, 0, 0, 0, 0, count(*), count(*) filter (is_key_event), 0, 0, 0, 0
+        from events
+        where is_behaviour
+        group by metric_date, surface, platform, channel, country
+        union all
+        select
+            metric_date,
+            surface,
+            platform,
+            channel,
+            country,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            count(*) filter (is_order),
+            count(*) filter (is_refund),
+            sum(revenue_reporting),
+            -coalesce(sum(revenue_reporting) filter (revenue_reporting < 0), 0)
+        from money
+        group by metric_date, surface, platform, channel, country
+    ),
+
+    open_days as (select distinct metric_date from sessions where is_open)
+
+select
+    metric_date,
+    surface,
+    platform,
+    channel,
+    country,
+    cast(sum(sessions) as bigint) as sessions,
+    cast(sum(new_persons) as bigint) as new_persons,
+    cast(sum(events) as bigint) as events,
+    cast(sum(conversions) as bigint) as conversions,
+    cast(sum(orders) as bigint) as orders,
+    cast(sum(refunds) as bigint) as refunds,
+    cast(sum(revenue_reporting) as decimal(18, 2)) as revenue_reporting,
+    cast(sum(refunds_reporting) as decimal(18, 2)) as refunds_reporting,
+    cast(sum(bounces) as bigint) as bounces,
+    cast(sum(engaged_sessions) as bigint) as engaged_sessions,
+    cast(sum(session_seconds) as double) as session_seconds,
+    coalesce({{ data_until() }} >= {{ day_end_utc('metric_date') }}, false)
+    and metric_date not in (select metric_date from open_days) as is_complete
+from parts
+group by metric_date, surface, platform, channel, country
