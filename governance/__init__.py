@@ -1,4 +1,4 @@
-"""The rules of the house: configuration, contracts, consent, field classes, tokens, the warehouse lock.
+"""The rules of the house: configuration, contracts, consent, classes, tokens, the lock.
 
 Imports nobody else in the project: ``governance <- ingestion <- orchestration``.
 """

@@ -1,7 +1,7 @@
-"""May this record be used? The judgement at ingest, from the source's basis and the record's own flags.
+"""May this record be used? The judgement at ingest, from the basis and the record's own flags.
 
-Fail closed: what is missing, unreadable or contradictory counts as denied. The consent ledger acts later,
-in ``int_events``; exports judge again.
+Fail closed: what is missing, unreadable or contradictory counts as denied. The consent ledger acts
+later, in ``int_events``; exports judge again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _STRIPPED: dict[Flag, Decision] = {
 
 
 def read_flag(value: object) -> Flag:
-    """The meaning of one JSON value: only ``true`` grants; only ``false`` denies; null says nothing.
+    """The meaning of one JSON value: ``true`` grants, ``false`` denies, null says nothing.
 
     ``"true"`` and ``1`` are unreadable: a producer that is not sure has not asked.
     """
@@ -47,7 +47,7 @@ def read_flag(value: object) -> Flag:
 
 
 def combine(first: Flag, second: Flag) -> Flag:
-    """Two statements about one purpose: a disagreement is contradictory, a missing one adds nothing."""
+    """Two statements about one purpose: a disagreement is contradictory, silence adds nothing."""
     if first == second or second == "missing":
         return first
     if first == "missing":
@@ -67,8 +67,9 @@ def as_boolean(flag: Flag) -> bool | None:
 def judge(lawful_basis: LawfulBasis, analytics: Flag) -> Decision:
     """Whether a record of a source with this basis may be used for analytics.
 
-    ``consent`` needs a grant. Under ``legitimate_interests`` a denial is an objection, and a flag that
-    cannot be read may be one; only silence passes. ``contract`` and ``not_personal`` do not ask.
+    ``consent`` needs a grant. Under ``legitimate_interests`` a denial is an objection, and a flag
+    that cannot be read may be one; only silence passes. ``contract`` and ``not_personal`` do not
+    ask.
     """
     if lawful_basis in ("contract", "not_personal") or analytics == "granted":
         return ACCEPTED
@@ -82,8 +83,8 @@ def read_consent_map(
 ) -> dict[Purpose, Flag]:
     """The flag of each purpose at its dotted path in the producer's record.
 
-    A path that runs through something that is not an object is unreadable, not missing: the producer
-    says something there that we do not understand.
+    A path that runs through something that is not an object is unreadable, not missing: the
+    producer says something there that we do not understand.
     """
     return {purpose: _flag_at(record, path) for purpose, path in consent_map.items()}
 

@@ -1,8 +1,9 @@
 """Contracts: what an event's properties may be, who owns them and the class of each.
 
-``contracts/*.json`` in the home, one event a file: a JSON Schema (2020-12) of the event's ``properties`` with
-``title`` (the event's name), ``x-version``, ``x-owner``, optionally ``x-interactive`` and ``x-key-event``, and ``x-class``
-on every property. The class of a property holds for all of its value, nested parts included.
+``contracts/*.json`` in the home, one event a file: a JSON Schema (2020-12) of the event's
+``properties`` with ``title`` (the event's name), ``x-version``, ``x-owner``, optionally
+``x-interactive`` and ``x-key-event``, and ``x-class`` on every property. The class of a property
+holds for all of its value, nested parts included.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ _REVIEWED = frozenset({"public", "internal", "pseudonym"})
 class Verdict:
     """Whether properties keep their event's contract.
 
-    ``pointer`` is the JSON pointer of the first offending value below ``properties``; ``detail`` says which
-    rule it breaks and never holds the value.
+    ``pointer`` is the JSON pointer of the first offending value below ``properties``; ``detail``
+    says which rule it breaks and never holds the value.
     """
 
     status: Status
@@ -141,8 +142,8 @@ class Contracts:
     def split(self, event_name: str, properties: Mapping[str, object]) -> Split:
         """Sort properties into reviewed, unreviewed and direct identifiers.
 
-        Unreviewed are those the contract does not declare or classes as free text or sensitive, and all
-        of an unplanned event.
+        Unreviewed are those the contract does not declare or classes as free text or sensitive, and
+        all of an unplanned event.
         """
         contract = self._by_event.get(event_name)
         if contract is None:
@@ -249,3 +250,23 @@ def _class_problems(pointer: str, part: object) -> Iterator[str]:
         close = get_close_matches(str(given), CONTRACT_CLASSES, 1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         yield f"{pointer}/x-class: {given!r} is not a class; one of {names}.{hint}"
+    else:
+        yield from _nested_problems(pointer, cast("dict[str, object]", part), given)
+
+
+def _nested_problems(pointer: str, part: object, given: str) -> Iterator[str]:
+    """Classes below a property that differ from the property's, which holds for the whole value."""
+    pieces = (
+        part.items()
+        if isinstance(part, dict)
+        else enumerate(part)
+        if isinstance(part, list)
+        else ()
+    )
+    for key, inner in pieces:
+        if key == "x-class" and isinstance(inner, str) and inner != given:
+            yield (
+                f"{pointer}/x-class: {inner!r} differs from the class of the whole property,"
+                f" {given!r}; class the property by its strictest part."
+            )
+        yield from _nested_problems(f"{pointer}/{key}", inner, given)

@@ -1,8 +1,8 @@
 """One family of errors: what happened, why, and the command that fixes it.
 
 The command line prints the three parts and exits with ``exit_code``; nobody sees a traceback for a
-mistake they can mend. Exit codes: 0 done, 1 the user can fix it, 2 usage, 3 a blocking check stopped
-publishing, 4 our fault.
+mistake they can mend. Exit codes: 0 done, 1 the user can fix it, 2 usage, 3 a blocking check
+stopped publishing, 4 our fault.
 """
 
 from __future__ import annotations

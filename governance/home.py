@@ -1,7 +1,7 @@
 """A home: the folder that holds everything of one company.
 
-``throughline.yml`` and ``contracts/`` belong to its owner and live in git; ``.env`` holds secrets; all
-other paths are made by the program. A tenant is a home, so no query can cross tenants.
+``throughline.yml`` and ``contracts/`` belong to its owner and live in git; ``.env`` holds secrets;
+all other paths are made by the program. A tenant is a home, so no query can cross tenants.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The keys of a home: made once by ``init`` or ``demo``, read by every other command.
 
-Four files of 32 random bytes, hexadecimal, in ``.keys/`` (folder 0700, files 0600). Tokens and person ids are
-keyed hashes under them, so a warehouse works only with the keys it was made with; it remembers their
-public ``key_id``. None of them is ever rotated in place.
+Four files of 32 random bytes, hexadecimal, in ``.keys/`` (folder 0700, files 0600). Tokens and
+person ids are keyed hashes under them, so a warehouse works only with the keys it was made with; it
+remembers their public ``key_id``. None of them is ever rotated in place.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ def load_keys(home: Home) -> Keys:
     if not home.keys.is_dir():
         raise UserError(
             f"There are no keys in {home.keys}.",
-            why="Tokens and person ids are keyed hashes; keys are made with the home and never silently.",
-            fix="Restore the folder .keys from your backup, or make a new home with: throughline init DIR",
+            why="Tokens and person ids are keyed hashes; keys are never made silently.",
+            fix="Restore .keys from your backup, or make a new home with: throughline init DIR",
         )
     refuse_open_mode(home.keys)
     return Keys(

@@ -1,13 +1,15 @@
-"""Masks what names a person in free strings: e-mail, phone, payment card and IP patterns; reduces URLs.
+"""Masks e-mail, phone, payment card and IP patterns in free strings, and reduces URLs.
 
-Runs over every free string of every event, so a cheap test comes first and short strings are remembered.
-Every pattern is linear in the text: a hostile string of 64 KiB costs what a long one costs.
+Runs over every free string of every event, so a cheap test comes first and short strings are
+remembered. Every pattern is linear in the text: a hostile string of 64 KiB costs what a long one
+costs.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import unquote
@@ -26,13 +28,13 @@ MAX_DEPTH = 32
 _REMEMBERED_CHARS = 64
 _PASSES = 4
 
-# The cheap test: an at sign (also percent-encoded), seven digits among phone or card punctuation, a dotted
-# quad's beginning, or the two colons of an IPv6 address.
+# The cheap test: an at sign (also percent-encoded), seven digits among phone or card punctuation, a
+# dotted quad's beginning, or the two colons of an IPv6 address.
 _SUSPECT = re.compile(
     r"[@＠]|%(?:25)*40|\d(?:[ ()./\-]{0,3}\d){6}|\d\.\d{1,3}\.\d|:[0-9A-Fa-f]{0,4}:"
 )
-# The lookbehind lets a match start only where a run of address characters starts: without it a long run
-# would be scanned once from each of its characters.
+# The lookbehind lets a match start only where a run of address characters starts: without it a long
+# run would be scanned once from each of its characters.
 _EMAIL = re.compile(
     r"(?<![\w.+%'-])[\w.+%'-]+(?:[@＠]|%(?:25)*40)[\w-]++(?:\.[\w-]++)+", re.IGNORECASE
 )
@@ -104,8 +106,9 @@ def mask_json(value: object, depth: int = MAX_DEPTH) -> tuple[object, int]:
 def reduce_url(url: str) -> tuple[str, int]:
     """A URL without what can name a person, and how many patterns were masked.
 
-    Keeps scheme, host, port and path, and of the query only campaign parameters and click ids; drops
-    user:password and the fragment. Pieces of the path, and kept values, are masked like any free string.
+    Keeps scheme, host, port and path, and of the query only campaign parameters and click ids;
+    drops user:password and the fragment. Pieces of the path, and kept values, are masked like any
+    free string.
     """
     text = url.strip()
     text = text.partition("#")[0]
@@ -124,8 +127,8 @@ def reduce_url(url: str) -> tuple[str, int]:
 def looks_direct(value: str) -> Literal["email", "phone"] | None:
     """The kind of direct identifier this id is shaped like, if any.
 
-    Plain digits are never a phone number (order and user ids are digits): it takes a leading + with a
-    possible number, or the punctuation people write phone numbers with.
+    Plain digits are never a phone number (order and user ids are digits): it takes a leading + with
+    a possible number, or the punctuation people write phone numbers with.
     """
     text = value.strip()
     if "@" in text or "＠" in text:
@@ -140,7 +143,8 @@ def _mask(text: str) -> tuple[str, int]:
     if not _SUSPECT.search(text):
         return text, 0
     total = 0
-    # Masking one pattern can lay another free (a label ends the run that hid it): repeat to the fixed point.
+    # Masking one pattern can lay another free (a label ends the run that hid it): repeat to the
+    # fixed point.
     for _ in range(_PASSES):
         text, hits = _mask_once(text)
         if not hits:
@@ -161,7 +165,9 @@ def _mask_once(text: str) -> tuple[str, int]:
     return text, emails + six + four + cards + phones
 
 
-def _sub_if(pattern: re.Pattern[str], accept, label: str, text: str) -> tuple[str, int]:
+def _sub_if(
+    pattern: re.Pattern[str], accept: Callable[[re.Match[str]], bool], label: str, text: str
+) -> tuple[str, int]:
     hits = 0
 
     def replace(match: re.Match[str]) -> str:

@@ -36,8 +36,8 @@ def phone(value: str, region: str | None = None) -> str | None:
 
     Args:
         value: the number as typed.
-        region: ISO 3166 country to read national numbers with. Without it a number without a country
-            code keeps its national digits, so that two spellings of it still meet.
+        region: ISO 3166 country to read national numbers with. Without it a number without a
+            country code keeps its national digits, so that two spellings of it still meet.
     """
     text = identifier(value)
     try:

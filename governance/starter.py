@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from governance.config import write_json_schema
 from governance.errors import UserError
 from governance.home import Home
 from governance.keys import make_keys, write_private
@@ -71,6 +72,7 @@ def init_home(root: Path) -> Home:
     home.contracts.mkdir(exist_ok=True)
     _write_new(home.contracts / "sign_up.json", _EXAMPLE_CONTRACT)
     _write_new(home.root / ".gitignore", _IGNORED)
+    write_json_schema(home.root / ".throughline.schema.json")
     if not home.env.exists():
         write_private(home.env, _ENV)
     make_keys(home)
@@ -85,7 +87,7 @@ def _write_new(path: Path, text: str) -> None:
 
 
 _STARTER = """\
-# yaml-language-server: $schema=https://raw.githubusercontent.com/throughline/throughline/main/governance/throughline.schema.json
+# yaml-language-server: $schema=.throughline.schema.json
 company: COMPANY
 time_zone: UTC                 # of reporting days, such as Europe/Berlin
 currency: EUR                  # of reporting amounts

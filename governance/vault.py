@@ -1,17 +1,17 @@
-"""The vault: token -> clear value, for the few destinations that may have it. Never joined into the warehouse.
+"""The vault: token -> clear value, for the few destinations that may have it.
 
 The file is an encrypted DuckDB database, and each value in it is sealed on its own with AES-256-GCM
-(its token as associated data). The second layer is what confidentiality rests on: without the OpenSSL of its
-httpfs extension DuckDB encrypts with a weaker source of nonces, and no extension is downloaded at run time.
+(its token as associated data). The second layer is what confidentiality rests on: without the
+OpenSSL of its httpfs extension DuckDB encrypts with a weaker source of nonces, and no extension is
+downloaded at run time.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -21,16 +21,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from governance.errors import UserError
 from governance.home import Home
 from governance.keys import Keys, derive, refuse_open_mode
+from governance.warehouse import translate_duckdb_errors
 
 _NONCE = 12  # bytes, as NIST SP 800-38D recommends
-
-
-class Remembered(NamedTuple):
-    """A token and the normalised value it stands for."""
-
-    token: str
-    kind: str
-    value: str
 
 
 class Vault:
@@ -113,17 +106,20 @@ def open_vault(home: Home, *, keys: Keys) -> Iterator[Vault]:
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, home: Home, file_key: str) -> None:
-    before = os.umask(0o077)
     try:
         # The key is bound, never written into the statement: statements end up in logs and errors.
-        connection.execute(
-            f"attach '{str(home.vault).replace(chr(39), chr(39) * 2)}' as vault (encryption_key ?)",
-            [file_key],
-        )
+        with translate_duckdb_errors(home):
+            connection.execute(
+                f"attach {_literal(home.vault)} as vault (encryption_key ?)", [file_key]
+            )
+        home.vault.chmod(0o600)
     except (duckdb.InvalidInputException, duckdb.CatalogException):
         raise _wrong_key(f"{home.vault} cannot be opened with this home's key.") from None
-    finally:
-        os.umask(before)
+
+
+def _literal(path: Path) -> str:
+    """A path as an SQL string: ATTACH binds its options but not its file."""
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _wrong_key(what: str) -> UserError:

@@ -1,12 +1,13 @@
 """The one way to the warehouse file: a lock in the home, then a connection.
 
-DuckDB lets one process write and no other read meanwhile. So whoever wants the warehouse takes the lock first and
-waits politely; readers use the published copy. The lock is the kernel's (flock): it ends with its holder,
-however that dies, and a child that inherited it (dbt) keeps it.
+DuckDB lets one process write and no other read meanwhile. So whoever wants the warehouse takes the
+lock first and waits politely; readers use the published copy. The lock is the kernel's (flock): it
+ends with its holder, however that dies, and a child that inherited it (dbt) keeps it.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -32,7 +33,16 @@ SCHEMA_VERSION = 1  # of the tables in the file
 SEMANTICS_VERSION = 1  # of what their numbers mean
 
 _POLL_SECONDS = 0.2
-_FOREIGN_LOCK = re.compile(r"Could not set lock on file.*?\(PID (\d+)\)", re.DOTALL)
+_FOREIGN_LOCK = re.compile(
+    r"Could not set lock on file \"(?P<file>[^\"]*)\".*?\(PID (?P<pid>\d+)\)", re.DOTALL
+)
+
+_DISK_FULL = (
+    "No space left",
+    "Disk quota exceeded",
+    "File too large",
+    "max_temp_directory_size",  # the temporary folder defaults to what is free on the disk
+)
 
 _log = logging.getLogger(__name__)
 
@@ -45,8 +55,25 @@ class Holder:
     purpose: str
     since: str  # ISO 8601, UTC
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process still runs; when not, a child that inherited the lock keeps it."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
     def __str__(self) -> str:
-        return f"process {self.pid} ({self.purpose}, since {self.since})"
+        if not self.pid:
+            return "another process"
+        who = f"process {self.pid} ({self.purpose}, since {self.since})"
+        return who if self.is_alive else f"a child left by {who}"
+
+
+_UNKNOWN = Holder(0, "unknown", "")
 
 
 @dataclass(slots=True)
@@ -65,7 +92,7 @@ def warehouse_lock(
     purpose: str,
     *,
     wait_seconds: float | None = None,
-    on_wait: Callable[[Holder | None], None] | None = None,
+    on_wait: Callable[[Holder], None] | None = None,
 ) -> Iterator[None]:
     """Hold the home's warehouse; re-entrant inside a process.
 
@@ -73,7 +100,8 @@ def warehouse_lock(
         home: whose warehouse.
         purpose: shown to whoever waits, such as ``load``.
         wait_seconds: how long to wait for another holder; None waits for ever, 0 not at all.
-        on_wait: called once, with the holder, when there is somebody to wait for; the default logs it.
+        on_wait: called once, with the holder, when there is somebody to wait for; the default logs
+        it.
 
     Raises:
         WarehouseBusyError: the time is over; names the holder and the published copy.
@@ -86,7 +114,7 @@ def warehouse_lock(
 
 
 def lock_descriptor(home: Home) -> int | None:
-    """The file descriptor to pass to a child (``pass_fds``) so that it keeps the lock; None if not held."""
+    """What a child is passed (``pass_fds``) to keep the lock with; None when it is not held."""
     held = _held.get(home.lock)
     return held.descriptor if held else None
 
@@ -139,7 +167,7 @@ def open_warehouse(
 
 @contextmanager
 def translate_duckdb_errors(home: Home) -> Iterator[None]:
-    """Turn DuckDB's errors a user can mend into ours: a foreign lock, a full disk, a file of another version.
+    """Turn the DuckDB errors a user can mend into ours: a foreign lock, a full disk, a bad file.
 
     Raises:
         WarehouseBusyError: another process has the file open.
@@ -152,14 +180,24 @@ def translate_duckdb_errors(home: Home) -> Iterator[None]:
         if ours is None:
             raise
         raise ours from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise disk_full(home.root) from None
 
 
 def explain(message: str, home: Home) -> UserError | None:
     """The user's error behind a DuckDB message; None when it is not one the user can mend."""
     if foreign := _FOREIGN_LOCK.search(message):
-        return _busy(home, f"process {foreign[1]}")
-    if "No space left" in message or "max_temp_directory_size" in message:
+        return _busy(Path(foreign["file"]), home, f"process {foreign['pid']}")
+    if any(sign in message for sign in _DISK_FULL):
         return disk_full(home.root)
+    if "Out of Memory" in message:
+        return UserError(
+            "DuckDB ran out of the memory it may use.",
+            why=message.splitlines()[0],
+            fix="Raise storage.memory_limit or lower storage.threads in throughline.yml.",
+        )
     if "database file with version number" in message or "not a valid DuckDB" in message:
         return UserError(
             f"{home.warehouse} is not a warehouse this version can read.",
@@ -175,7 +213,7 @@ def disk_full(folder: Path) -> UserError:
     return UserError(
         f"The disk of {folder} is full ({free:,} bytes free).",
         why="Nothing was lost: what was not finished is not counted and will be done again.",
-        fix="Free some space or lower publish.keep_hourly and keep_daily, then run the command again.",
+        fix="Free some space, or lower publish.keep_hourly and keep_daily; then run it again.",
     )
 
 
@@ -190,7 +228,7 @@ def memory_default() -> str:
 
 
 def _acquire(
-    home: Home, purpose: str, wait_seconds: float | None, on_wait: Callable[[Holder | None], None]
+    home: Home, purpose: str, wait_seconds: float | None, on_wait: Callable[[Holder], None]
 ) -> None:
     deadline = None if wait_seconds is None else time.monotonic() + wait_seconds
     waited = False
@@ -212,7 +250,7 @@ def _acquire(
                 return
         holder = _read_holder(home)
         if deadline is not None and time.monotonic() >= deadline:
-            raise _busy(home, str(holder) if holder else "another process")
+            raise _busy(home.warehouse, home, str(holder))
         if not waited:
             on_wait(holder)
             waited = True
@@ -236,20 +274,20 @@ def _write_holder(descriptor: int, purpose: str) -> None:
     os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
 
 
-def _read_holder(home: Home) -> Holder | None:
+def _read_holder(home: Home) -> Holder:
     try:
         return Holder(**json.loads(home.lock.read_text()))
     except (OSError, ValueError, TypeError):
-        return None  # between taking the lock and writing the name
+        return _UNKNOWN  # between taking the lock and writing the name
 
 
-def _log_wait(holder: Holder | None) -> None:
-    _log.warning("Waiting for the warehouse: %s has it.", holder or "another process")
+def _log_wait(holder: Holder) -> None:
+    _log.warning("Waiting for the warehouse: %s has it.", holder)
 
 
-def _busy(home: Home, who: str) -> WarehouseBusyError:
+def _busy(file: Path, home: Home, who: str) -> WarehouseBusyError:
     return WarehouseBusyError(
-        f"The warehouse {home.warehouse} is in use by {who}.",
+        f"{file} is in use by {who}.",
         why="DuckDB lets one process write, and no other open the file meanwhile.",
         fix=(
             "Wait for it to end, or close that program. To read, use the published copy: "
@@ -277,20 +315,18 @@ def _check_marker(connection: duckdb.DuckDBPyConnection, home: Home, keys: Keys)
     key_id, schema_version, semantics_version = found
     if key_id != keys.key_id:
         raise UserError(
-            f"The warehouse {home.warehouse} was made with other keys ({key_id}, not {keys.key_id}).",
+            f"{home.warehouse} was made with other keys ({key_id}, not {keys.key_id}).",
             why="Tokens and person ids of two sets of keys never meet, so persons would split.",
-            fix="Restore the folder .keys that belongs to it, or move the warehouse away and load again.",
+            fix=f"Restore the {home.keys} it was made with, or move it away and load again.",
         )
-    versions = (schema_version, semantics_version)
-    if versions > (SCHEMA_VERSION, SEMANTICS_VERSION):
-        raise UserError(
-            f"The warehouse {home.warehouse} was written by a newer Throughline.",
-            why=f"It has versions {versions}; this program knows {(SCHEMA_VERSION, SEMANTICS_VERSION)}.",
-            fix="Update the program: git pull && make .venv",
-        )
-    if versions < (SCHEMA_VERSION, SEMANTICS_VERSION):
-        raise UserError(
-            f"The warehouse {home.warehouse} was written by an older Throughline.",
-            why=f"It has versions {versions}; this program has {(SCHEMA_VERSION, SEMANTICS_VERSION)}.",
-            fix="Move it away and build it again from landing: throughline load --again",
-        )
+    found, known = (schema_version, semantics_version), (SCHEMA_VERSION, SEMANTICS_VERSION)
+    if found == known:
+        return
+    newer = found > known
+    raise UserError(
+        f"{home.warehouse} was written by {'a newer' if newer else 'an older'} Throughline.",
+        why=f"Its versions of schema and semantics are {found}; this program has {known}.",
+        fix="Update the program: git pull && make .venv"
+        if newer
+        else "Move it away and build it again from landing: throughline load --again",
+    )

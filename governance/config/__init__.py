@@ -2,7 +2,7 @@
 
 ::
 
-    text -> source_text (YAML with lines) -> model (each key) -> rules (between keys) -> Config -> dbt_vars
+    text -> source_text (YAML with lines) -> model (each key) -> rules (between keys) -> Config
 """
 
 from governance.config.check import Finding, check_config
@@ -23,8 +23,8 @@ from governance.config.model import (
     Source,
     Step,
     Storage,
+    is_address,
 )
-from governance.config.rules import is_address
 from governance.config.scalars import SecretRef
 
 __all__ = [

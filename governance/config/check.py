@@ -1,4 +1,4 @@
-"""``throughline config check``: everything that is wrong or looks wrong in a home, without changing it."""
+"""``throughline config check``: what is wrong or looks wrong in a home; changes nothing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from governance.config.load import ConfigError, load_config
-from governance.config.model import Config
-from governance.config.rules import is_address
+from governance.config.model import Config, is_address
 from governance.contracts import Contracts
 from governance.errors import UserError
 from governance.home import Home
@@ -25,7 +24,7 @@ class Finding:
 
 
 def check_config(home: Home) -> list[Finding]:
-    """All findings about the home's configuration and contracts; empty when there is nothing to say."""
+    """All findings about the home's configuration and contracts; empty when all is well."""
     findings: list[Finding] = []
     config: Config | None = None
     contracts: Contracts | None = None
@@ -41,16 +40,32 @@ def check_config(home: Home) -> list[Finding]:
         findings += [Finding("error", line, error.fix) for line in error.what.splitlines()]
     if config is not None:
         findings += _missing_paths(home, config)
+        findings += _unmapped_consent(config)
         if contracts is not None:
             findings += _unplanned_events(config, contracts)
     return findings
 
 
+def _unmapped_consent(config: Config) -> list[Finding]:
+    return [
+        Finding(
+            "warning",
+            f"Source {source.name!r} needs consent, but nothing says where its events carry it:"
+            " all of them will be stripped.",
+            "Add consent_map: {analytics: context.consent.categoryPreferences.Analytics}",
+        )
+        for source in config.sources
+        if source.lawful_basis == "consent"
+        and source.format != "native"
+        and "analytics" not in source.consent_map
+    ]
+
+
 def _missing_paths(home: Home, config: Config) -> list[Finding]:
     findings = []
     for source in config.sources:
-        if not is_address(source.path) and not (home.root / source.path).is_dir():
-            folder = home.root / source.path
+        folder = source.location(home)
+        if not is_address(folder) and not Path(folder).is_dir():
             what = f"The folder of source {source.name!r} does not exist: {folder}"
             findings.append(Finding("warning", what, f"mkdir -p {folder}"))
     if config.exchange_rates and not is_address(config.exchange_rates):

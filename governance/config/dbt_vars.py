@@ -9,7 +9,7 @@ from governance.config.model import Config, Exclusion, Funnel, Source, Step
 
 
 def dbt_vars(config: Config) -> dict[str, Any]:
-    """The ``tl_*`` variables of a configuration: JSON values only, the same for the same configuration."""
+    """The ``tl_*`` variables of a configuration: plain JSON values."""
     longest = config.sessions.max_length
     return {
         "tl_company": config.company,

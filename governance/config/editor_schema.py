@@ -1,4 +1,4 @@
-"""The JSON Schema of ``throughline.yml``, so that editors complete and check it while it is typed."""
+"""The JSON Schema of ``throughline.yml``, so that editors complete and check it."""
 
 from __future__ import annotations
 

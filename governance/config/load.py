@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
@@ -16,7 +17,7 @@ from governance.errors import UserError
 from governance.home import Home
 
 _REQUIRED = {
-    "lawful_basis": "Choose consent, contract, legitimate_interests or not_personal; there is no default.",
+    "lawful_basis": "No default: choose consent, contract, legitimate_interests or not_personal.",
     "trust": "Choose public (keys anyone can read), server or signed.",
     "surface": "Choose web, mobile, backend or other.",
     "path": "Name the folder below the home, such as landing/web/.",
@@ -24,10 +25,22 @@ _REQUIRED = {
     "sources": "Name at least one source.",
     "window": "Write how long a person has, such as 7d.",
 }
-_PATTERNS = {
+_FORMS = {
     "currency": "Write the three capital letters of ISO 4217, such as EUR.",
     "name": "Use small letters, digits and _, starting with a letter.",
     "memory_limit": "Write a number and a unit, such as 2GB.",
+}
+_MAPPING = ("must be a mapping of keys.", "")
+_LIST = ("must be a list.", "Write one item a line, each after a dash.")
+_PLAIN = {
+    "model_type": _MAPPING,
+    "dict_type": _MAPPING,
+    "tuple_type": _LIST,
+    "string_type": ("must be a text.", "Put quotes around it."),
+    "string_too_short": ("must not be empty.", ""),
+    "string_too_long": ("is too long.", ""),
+    "bool_type": ("must be true or false.", ""),
+    "int_type": ("must be a whole number.", ""),
 }
 
 
@@ -83,12 +96,8 @@ def parse_config(text: str, path: Path) -> Config:
 def config_error(path: Path, faults: list[Fault]) -> ConfigError:
     """One error for all faults of a file, in the order of its lines."""
     ordered = tuple(sorted(set(faults), key=lambda fault: (fault.line, fault.key, fault.what)))
-    lines = [
-        f"{path}, line {f.line}: {f.key + ': ' if f.key else ''}{f.what}{' ' + f.fix if f.fix else ''}"
-        for f in ordered
-    ]
     error = ConfigError(
-        "\n".join(lines),
+        "\n".join(f"{path}, {fault}" for fault in ordered),
         why="Every key of throughline.yml is checked before anything runs.",
         fix="Mend the lines named above, then run: throughline config check",
     )
@@ -97,52 +106,62 @@ def config_error(path: Path, faults: list[Fault]) -> ConfigError:
 
 
 def _fault(detail: ErrorDetails, document: Document) -> Fault | None:
+    """One of pydantic's errors in our words; None for an echo of another one."""
     path = _real_path(detail["loc"], document)
-    kind = detail["type"]
     key = str(path[-1]) if path else ""
     context = detail.get("ctx", {})
-    what, fix = detail["msg"] + ".", ""
-    if kind == "throughline":
-        what, fix = context["what"], context["fix"]
-    elif kind == "extra_forbidden":
-        what, fix = "is not a key here.", _did_you_mean(key, _keys_at(path[:-1]))
-    elif kind == "missing":
-        what, fix = "is required.", _REQUIRED.get(key, "")
-    elif kind == "literal_error":
-        choices = str(context["expected"])
-        what = f"{detail['input']!r} is none of {choices}."
-        fix = _did_you_mean(
-            str(detail["input"]), choices.replace("'", "").replace(" or ", ", ").split(", ")
-        )
-    elif kind == "string_pattern_mismatch":
-        what, fix = (
-            f"{detail['input']!r} is not of the right form.",
-            _PATTERNS.get(key, _PATTERNS["name"]),
-        )
-    elif kind in ("model_type", "dict_type", "model_attributes_type"):
-        what = "must be a mapping of keys."
-    elif kind in ("tuple_type", "list_type"):
-        what, fix = "must be a list.", "Write one item a line, each after a dash."
+    match detail["type"]:
+        case "throughline":
+            what, fix = context["what"], context["fix"]
+        case "extra_forbidden":
+            what, fix = "is not a key here.", _did_you_mean(key, _keys_at(path[:-1]))
+        case "missing":
+            what, fix = "is required.", _REQUIRED.get(key, "")
+        case "literal_error":
+            choices = re.findall(r"'([^']*)'", str(context["expected"]))
+            what = f"{detail['input']!r} is not allowed; one of {', '.join(choices)}."
+            fix = _did_you_mean(str(detail["input"]), choices, listed=True)
+        case "string_pattern_mismatch":
+            what = f"{detail['input']!r} is not of the right form."
+            fix = _FORMS.get(key, _FORMS["name"])
+        case "too_short" if _length(document, path) >= context["min_length"]:
+            return None  # the items are there but faulty, and have faults of their own
+        case "too_short":
+            what, fix = f"needs at least {context['min_length']}.", ""
+        case "too_long":
+            what, fix = f"has more than {context['max_length']}.", ""
+        case "greater_than_equal":
+            what, fix = f"must be {context['ge']} or more.", ""
+        case "less_than_equal":
+            what, fix = f"must be {context['le']} or less.", ""
+        case kind:
+            what, fix = _PLAIN.get(kind, (detail["msg"] + ".", ""))
     return Fault(document.line(path), dotted(path), what, fix)
 
 
 def _real_path(location: tuple[int | str, ...], document: Document) -> Path_:
-    """The location without what pydantic adds for unions and keys."""
+    """The place in the file: without pydantic's mark for keys, with a key that is missing."""
+    pieces = [piece for piece in location if piece != "[key]"]
     path: Path_ = ()
-    for piece in location:
-        if (*path, piece) in document.lines or isinstance(piece, int):
-            path = (*path, piece)
-    last = location[-1] if location else None
-    if last is not None and (not path or path[-1] != last) and location[:-1] == path:
-        path = (*path, last)
+    for piece in pieces:
+        if (*path, piece) not in document.lines:
+            return (*path, piece) if piece == pieces[-1] else path
+        path = (*path, piece)
     return path
 
 
-def _did_you_mean(given: str, known: list[str]) -> str:
-    close = get_close_matches(given, known, 1, 0.6)
+def _length(document: Document, path: Path_) -> int:
+    value: Any = document.value
+    for piece in path:
+        value = value[piece]
+    return len(value)
+
+
+def _did_you_mean(given: str, known: list[str], *, listed: bool = False) -> str:
+    close = get_close_matches(given, known, 1)
     if close:
         return f"Did you mean {close[0]!r}?"
-    return f"Known keys: {', '.join(known)}." if known else ""
+    return "" if listed or not known else f"Known keys: {', '.join(known)}."
 
 
 def _keys_at(path: Path_) -> list[str]:

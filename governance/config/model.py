@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from governance.config.scalars import (
     Duration,
     Moment,
+    Scalar,
     Schedule,
     Secret,
     Size,
@@ -22,18 +23,31 @@ from governance.config.scalars import (
     fault,
 )
 from governance.consent import LawfulBasis, Purpose
+from governance.home import Home
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Count = Annotated[int, Field(ge=1, strict=True)]
-Scalar = str | bool | int | float | None
+Switch = Annotated[bool, Field(strict=True)]
 Surface = Literal["web", "mobile", "backend", "other"]
 Trust = Literal["public", "server", "signed"]
 Format = Literal["native", "segment"]
 RowIdentity = Literal["position", "content"]
 FunnelMode = Literal["ordered", "strict", "any"]
 SessionScope = Literal["person", "device", "client"]
+
+# What filters and breakdowns of funnels may name besides ``properties.<name>``; the macro
+# ``funnel_fields`` holds the same list. Identifiers are left out: a breakdown is published.
+# fmt: off
+FUNNEL_FIELDS = (
+    "event_type", "schema_version", "contract_status", "source", "trust", "surface",
+    "platform", "app_version", "library", "library_version", "page_path", "page_title",
+    "referrer_host", "screen", "utm_source", "utm_medium", "utm_campaign", "utm_term",
+    "utm_content", "click_id_kind", "locale", "time_zone", "country", "device_class",
+    "is_interactive", "is_key_event", "currency", "channel",
+)
+# fmt: on
 
 LATER_KINDS = ("event_dumps", "app_database", "webhook_logs", "kafka", "rest_api")
 MIB = 2**20
@@ -46,6 +60,11 @@ def _known_kind(value: object) -> object:
             "Land their events as JSON lines and use kind: landing.",
         )
     return value
+
+
+def is_address(path: str) -> bool:
+    """Whether a path is an fsspec address (``s3://…``) and not a folder of this machine."""
+    return "://" in path
 
 
 class Section(BaseModel):
@@ -86,12 +105,16 @@ class Source(Section):
     earliest: Moment | None = None
     occurred_from: Moment | None = None
     occurred_until: Moment | None = None
-    live: bool = True
+    live: Switch = True
 
     @property
     def group(self) -> str:
         """The group whose producers' ids are compared; the source itself unless it shares one."""
         return self.dedupe_group or self.name
+
+    def location(self, home: Home) -> str:
+        """The absolute folder of its segments, or their fsspec address."""
+        return self.path if is_address(self.path) else str(home.root / self.path)
 
 
 class Step(Section):
@@ -164,7 +187,7 @@ class Limits(Section):
     line_bytes: Size = MIB
     depth: Annotated[int, Field(ge=1, le=256, strict=True)] = 32
     batch_events: Count = 1000
-    string_chars: Size = 65536
+    string_chars: Count = 65536
 
 
 class Storage(Section):

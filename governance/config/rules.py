@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 
-from governance.config.model import Config, Funnel
+from governance.config.model import FUNNEL_FIELDS, Config, Funnel, is_address
 from governance.config.source_text import Document, Fault, Path_, dotted
 
 
@@ -16,12 +17,10 @@ def broken_rules(config: Config, document: Document) -> list[Fault]:
     return [Fault(document.line(path), dotted(path), what, fix) for path, what, fix in found]
 
 
-def is_address(path: str) -> bool:
-    """Whether a path is an fsspec address (``s3://…``) and not a folder of this machine."""
-    return "://" in path
-
-
 _Broken = Iterator[tuple[Path_, str, str]]
+
+# The names end up in JSON paths of SQL: no quotes, no control characters.
+_PROPERTY = re.compile(r"properties(?:\.[^\s.'\"\\]+(?: [^\s.'\"\\]+)*)+")
 
 
 def _sources(config: Config) -> _Broken:
@@ -29,19 +28,21 @@ def _sources(config: Config) -> _Broken:
     for i, source in enumerate(config.sources):
         if _escapes(source.path):
             yield ("sources", i, "path"), *_ESCAPES
-        if source.occurred_from and source.occurred_until:
-            if source.occurred_from >= source.occurred_until:
-                yield (
-                    ("sources", i, "occurred_until"),
-                    "is not after occurred_from.",
-                    "Nothing could have occurred in between.",
-                )
+        begin, end = source.occurred_from, source.occurred_until
+        if begin and end and begin >= end:
+            why = "Nothing could have occurred in between."
+            yield ("sources", i, "occurred_until"), "is not after occurred_from.", why
+        for other in config.sources[:i]:
+            if _overlap(source.path, other.path):
+                what = f"reads the same files as source {other.name!r}."
+                yield ("sources", i, "path"), what, "Every event would count twice: part them."
 
 
 def _funnels(config: Config) -> _Broken:
     yield from _repeated("funnels", [funnel.name for funnel in config.funnels])
     for i, funnel in enumerate(config.funnels):
         yield from _exclusions(("funnels", i), funnel)
+        yield from _fields(("funnels", i), funnel)
 
 
 def _exclusions(path: Path_, funnel: Funnel) -> _Broken:
@@ -53,6 +54,22 @@ def _exclusions(path: Path_, funnel: Funnel) -> _Broken:
                 yield (*here, key), f"there is no step {number}.", f"The funnel has {steps} steps."
         if exclusion.after >= exclusion.before:
             yield (*here, "before"), "must be a later step than after.", "Steps are counted from 1."
+
+
+def _fields(path: Path_, funnel: Funnel) -> _Broken:
+    """Every field a filter or a breakdown names must exist, or dbt would stop with an SQL error."""
+    named = [((*path, "breakdowns", j), name) for j, name in enumerate(funnel.breakdowns)]
+    for section, parts in (("steps", funnel.steps), ("exclusions", funnel.exclusions)):
+        named += [
+            ((*path, section, j, "where", name), name)
+            for j, part in enumerate(parts)
+            for name in part.where
+        ]
+    for here, name in named:
+        if name not in FUNNEL_FIELDS and not _PROPERTY.fullmatch(name):
+            close = get_close_matches(name, FUNNEL_FIELDS, 1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"Write properties.{name}?"
+            yield here, f"{name!r} is not a field of events.", hint
 
 
 def _references(config: Config) -> _Broken:
@@ -80,6 +97,12 @@ def _escapes(path: str) -> bool:
         if depth < 0:
             return True
     return False
+
+
+def _overlap(path: str, other: str) -> bool:
+    """Whether one folder is the other or lies in it."""
+    one, two = PurePosixPath(path), PurePosixPath(other)
+    return one == two or one in two.parents or two in one.parents
 
 
 def _repeated(section: str, names: list[str]) -> _Broken:

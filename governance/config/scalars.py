@@ -5,6 +5,7 @@ Error messages never repeat what was given for a secret.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, GetPydanticSchema, WithJsonSchema
+from pydantic import BeforeValidator, GetPydanticSchema, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError, core_schema
 
 from governance.errors import UserError
@@ -50,6 +51,20 @@ def parse_duration(value: object) -> timedelta:
     return span
 
 
+def format_duration(span: timedelta) -> str:
+    """A time span as it is written in the configuration, in its largest whole unit."""
+    seconds = int(span.total_seconds())
+    unit = next(u for u in reversed(_UNITS) if seconds % _UNITS[u] == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def parse_scalar(value: object) -> object:
+    """What a filter compares with: a text, a number, true, false or null."""
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise fault("must be a single value.", "Write a text, a number, true, false or null.")
+
+
 def parse_size(value: object) -> int:
     """Bytes, or text such as ``1 MiB`` or ``50GB``; zero is refused."""
     if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
@@ -78,10 +93,8 @@ def parse_moment(value: object) -> datetime:
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
     if isinstance(value, str):
-        try:
+        with contextlib.suppress(ValueError):
             value = datetime.fromisoformat(value.strip())
-        except ValueError:
-            pass
     if not isinstance(value, datetime):
         raise fault(
             f"{value!r} is not a date or time.", "Write it as 2026-04-13 or 2026-04-13T10:00:00Z."
@@ -167,14 +180,22 @@ def parse_secret(value: object) -> SecretRef:
 
 
 def _plain(_source: Any, _handler: Any) -> core_schema.CoreSchema:
-    return core_schema.no_info_plain_validator_function(parse_secret)
+    return core_schema.no_info_plain_validator_function(
+        parse_secret, serialization=core_schema.to_string_ser_schema()
+    )
 
 
 def _text(pattern: str, example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), _text(r"^(\d+[smhdw])+$", "30m")]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
+    _text(r"^(\d+[smhdw])+$", "30m"),
+]
+Scalar = Annotated[str | bool | int | float | None, BeforeValidator(parse_scalar)]
 Size = Annotated[
     int,
     BeforeValidator(parse_size),

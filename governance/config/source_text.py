@@ -1,7 +1,8 @@
 """YAML with the line of every key: errors must point at what somebody typed.
 
-A small YAML: ``true``/``false``, numbers, ``null`` and text. The yes/no, sexagesimal and date guesses of
-YAML 1.1 are off, so ``country: NO`` is a text. Duplicate keys, merge keys and self-references are refused.
+A small YAML: ``true``/``false``, numbers, ``null`` and text. The yes/no, sexagesimal and date
+guesses of YAML 1.1 are off, so ``country: NO`` is a text. Duplicate keys, merge keys and
+self-references are refused.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ class Fault:
     key: str
     what: str
     fix: str = ""
+
+    def __str__(self) -> str:
+        key = f"{self.key}: " if self.key else ""
+        return f"line {self.line}: {key}{self.what} {self.fix}".rstrip()
 
 
 @dataclass(slots=True)
@@ -119,7 +124,8 @@ class _Walk:
             here = (*path, key)
             if key in found:
                 first = self._document.lines[here]
-                self._fault(key_node, here, f"stands here a second time (first in line {first}).")
+                what = f"stands here a second time (first in line {first})."
+                self._fault(key_node, here, what, "Keep one of them.")
                 continue
             if key == "<<":
                 self._fault(key_node, path, "merge keys (<<) are not supported.")
@@ -128,6 +134,5 @@ class _Walk:
             found[key] = self.value(value_node, here)
         return found
 
-    def _fault(self, node: yaml.Node, path: Path_, what: str) -> None:
-        fault = Fault(node.start_mark.line + 1, dotted(path), what, "Keep one of them.")
-        self._document.faults.append(fault)
+    def _fault(self, node: yaml.Node, path: Path_, what: str, fix: str = "") -> None:
+        self._document.faults.append(Fault(node.start_mark.line + 1, dotted(path), what, fix))
