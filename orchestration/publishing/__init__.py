@@ -13,7 +13,7 @@ made.) Readers who hold the old file keep reading it.
 """
 
 from orchestration.publishing.manifest import Manifest, read_manifest
-from orchestration.publishing.publish import PublishReport, publish
+from orchestration.publishing.publication import PublishReport, publish
 from orchestration.publishing.store import (
     ROLE,
     Version,
