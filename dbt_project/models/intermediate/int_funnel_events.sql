@@ -13,30 +13,30 @@ with
 
     matched as (
         {% for part in parts -%}
-        {%- set event = "'" ~ (part.event | replace("'", "''")) ~ "'" -%}
-        select
-            '{{ part.funnel }}' as funnel,
-            '{{ part.part }}' as part,
-            {{ part.ordinal }} as ordinal,
-            named.event_key,
-            named.person_id,
-            named.occurred_at,
-            named.occurred_date
-        from named
-        {%- if part.where %}
-        inner join {{ ref('int_events') }} as details on named.event_key = details.event_key
-        where
-            named.event_name = {{ event }}
-            and details.event_name = {{ event }}
-            {{ funnel_filter(part.where, 'named', 'details') }}
-        {%- else %}
-        where named.event_name = {{ event }}
-        {%- endif %}
-        {% if not loop.last %} union all {% endif -%}
+            {%- set event = "'" ~ (part.event | replace("'", "''")) ~ "'" -%}
+            select
+                '{{ part.funnel }}' as funnel,
+                '{{ part.part }}' as part,
+                {{ part.ordinal }} as ordinal,
+                named.event_key,
+                named.person_id,
+                named.occurred_at,
+                named.occurred_date
+            from named
+            {%- if part.where %}
+                inner join {{ ref('int_events') }} as details on named.event_key = details.event_key
+                where
+                    named.event_name = {{ event }} and details.event_name = {{ event }}
+                    {{ funnel_filter(part.where, 'named', 'details') }}
+            {%- else %} where named.event_name = {{ event }}
+            {%- endif %}
+            {% if not loop.last %}
+                union all
+            {% endif -%}
         {% else -%}
-        select null as funnel, null as part, null as ordinal, event_key, person_id, occurred_at, occurred_date
-        from named
-        where false
+            select null as funnel, null as part, null as ordinal, event_key, person_id, occurred_at, occurred_date
+            from named
+            where false
         {%- endfor %}
     )
 

@@ -66,7 +66,7 @@ with
             funnel,
             members,
             bit_count(members) as size,
-            bit_count((members & -members) - 1) + 1 as lowest_step,
+            bit_count((members & - members) - 1) + 1 as lowest_step,
             cast(floor(log2(members)) as integer) + 1 as highest_step
         from (select funnel, unnest(range(1, 1 << steps)) as members from funnels where has_shared_events)
     ),
@@ -108,7 +108,11 @@ with
 
     -- an event may open the attempt only where the steps done beside it can spare it
     contested_openings as (
-        select contested_events.funnel, contested_events.person_id, contested_events.occurred_at, min(event_key) as event_key
+        select
+            contested_events.funnel,
+            contested_events.person_id,
+            contested_events.occurred_at,
+            min(event_key) as event_key
         from contested_events
         inner join
             contested_ends
@@ -135,11 +139,7 @@ with
     interactive as (
         select distinct person_id, occurred_at
         from {{ ref('int_person_events') }}
-        where
-            is_interactive
-            and not is_bot
-            and not is_internal
-            and person_id in (select person_id from strict_moments)
+        where is_interactive and not is_bot and not is_internal and person_id in (select person_id from strict_moments)
     ),
 
     following as (
@@ -159,15 +159,19 @@ select
     cast(present.step as integer) as step,
     cast(
         case
-            when shared_moments.events = 1 then present.step
-            when shared_moments.events > 1 then contested_ends.tied_until
+            when shared_moments.events = 1
+            then present.step
+            when shared_moments.events > 1
+            then contested_ends.tied_until
             -- the lowest zero bit ends the run of steps present
-            else present.step - 1 + bit_count((~present.present_from & (present.present_from + 1)) - 1)
+            else present.step - 1 + bit_count((~ present.present_from & (present.present_from + 1)) - 1)
         end as integer
     ) as tied_until,
     case
-        when present.mode = 'any' then present.first_event_key
-        when present.step = 1 then coalesce(contested_openings.event_key, present.first_opening_key)
+        when present.mode = 'any'
+        then present.first_event_key
+        when present.step = 1
+        then coalesce(contested_openings.event_key, present.first_opening_key)
     end as opening_event_key,
     case when present.mode = 'strict' then following.next_interactive_at end as next_interactive_at
 from present
@@ -187,5 +191,4 @@ left join
     on present.funnel = contested_openings.funnel
     and present.person_id = contested_openings.person_id
     and present.occurred_at = contested_openings.occurred_at
-left join
-    following on present.person_id = following.person_id and present.occurred_at = following.occurred_at
+left join following on present.person_id = following.person_id and present.occurred_at = following.occurred_at

@@ -41,7 +41,7 @@ with
     ),
 
     {% for step in range(2, last_step + 1) -%}
-    {%- set done -%}
+        {%- set done -%}
         attempts.funnel,
             attempts.person_id,
             attempts.entry_date,
@@ -53,65 +53,64 @@ with
             end as tied_until,
             moments.next_interactive_at,
             list_append(attempts.step_times, moments.occurred_at) as step_times
-    {%- endset -%}
-    moments_{{ step }} as (select * from moments where step = {{ step }}),
+        {%- endset -%}
+        moments_{{ step }} as (select * from moments where step = {{ step }}),
 
-    {{ 'walked' if has_strict else 'done' }}_{{ step }} as (
-        select
-            {{ done }}
-        from done_{{ step - 1 }} as attempts
-        asof join
-            moments_{{ step }} as moments
-            on attempts.funnel = moments.funnel
-            and attempts.person_id = moments.person_id
-            and attempts.done_at
-            + to_microseconds(cast(attempts.tied_until < {{ step }} as integer)) <= moments.occurred_at
-        -- least() passes over NULL
-        where moments.occurred_at <= least(attempts.closes_at, attempts.next_interactive_at)
-    ),
+        {{ 'walked' if has_strict else 'done' }}_{{ step }} as (
+            select {{ done }}
+            from done_{{ step - 1 }} as attempts
+            asof join
+                moments_{{ step }} as moments
+                on attempts.funnel = moments.funnel
+                and attempts.person_id = moments.person_id
+                and attempts.done_at + to_microseconds(cast(attempts.tied_until < {{ step }} as integer))
+                <= moments.occurred_at
+            -- least() passes over NULL
+            where moments.occurred_at <= least(attempts.closes_at, attempts.next_interactive_at)
+        ),
 
-    {% if has_strict -%}
-    waited_{{ step }} as (
-        select
-            {{ done }}
-        from done_{{ step - 1 }} as attempts
-        inner join
-            moments_{{ step }} as moments
-            on attempts.funnel = moments.funnel
-            and attempts.person_id = moments.person_id
-            and attempts.next_interactive_at = moments.occurred_at
-        where moments.occurred_at <= attempts.closes_at
-    ),
+        {% if has_strict -%}
+            waited_{{ step }} as (
+                select {{ done }}
+                from done_{{ step - 1 }} as attempts
+                inner join
+                    moments_{{ step }} as moments
+                    on attempts.funnel = moments.funnel
+                    and attempts.person_id = moments.person_id
+                    and attempts.next_interactive_at = moments.occurred_at
+                where moments.occurred_at <= attempts.closes_at
+            ),
 
-    done_{{ step }} as (
-        select * replace (min(step_times) as step_times)
-        from (select * from walked_{{ step }} union all select * from waited_{{ step }})
-        group by funnel, person_id, entry_date, entered_at, closes_at, done_at, tied_until, next_interactive_at
-    ),
-    {%- endif %}
+            done_{{ step }} as (
+                select * replace (min(step_times) as step_times)
+                from
+                    (
+                        select *
+                        from walked_{{ step }}
+                        union all
+                        select *
+                        from waited_{{ step }}
+                    )
+                group by funnel, person_id, entry_date, entered_at, closes_at, done_at, tied_until, next_interactive_at
+            ),
+        {%- endif %}
 
     {% endfor -%}
     attempts as (
         select funnel, person_id, entry_date, entered_at, step_times
         from done_1
         {%- for step in range(2, last_step + 1) %}
-        union all
-        select funnel, person_id, entry_date, entered_at, step_times
-        from done_{{ step }}
+            union all
+            select funnel, person_id, entry_date, entered_at, step_times
+            from done_{{ step }}
         {%- endfor %}
     )
 
-select
-    funnel,
-    person_id,
-    entry_date,
-    entered_at,
-    cast(len(step_times) as integer) as depth,
-    step_times
+select funnel, person_id, entry_date, entered_at, cast(len(step_times) as integer) as depth, step_times
 from attempts
 -- of the day's starts the deepest counts, then the latest
 qualify
     row_number() over (
-        partition by funnel, person_id, entry_date
-        order by len(step_times) desc, entered_at desc, step_times
-    ) = 1
+        partition by funnel, person_id, entry_date order by len(step_times) desc, entered_at desc, step_times
+    )
+    = 1

@@ -3,11 +3,7 @@
 -- occurrences of the steps, sorted. Where one serves several, the matching's size after each time follows from
 -- König's theorem: k of n steps are matched as soon as every set of s > n - k steps has found s - (n - k) events.
 with
-    funnels as (
-        select *, to_seconds(window_seconds) as step_window
-        from {{ ref('int_funnels') }}
-        where mode = 'any'
-    ),
+    funnels as (select *, to_seconds(window_seconds) as step_window from {{ ref('int_funnels') }} where mode = 'any'),
 
     step_events as (
         select events.funnel, events.person_id, events.event_key, events.occurred_at, events.ordinal as step
@@ -92,10 +88,9 @@ with
         from step_events
         semi join sharing_persons using (funnel, person_id)
         inner join
-            step_sets
-            on step_events.funnel = step_sets.funnel
-            and (step_sets.members >> (step_events.step - 1)) & 1 = 1
-        group by step_events.funnel, step_events.person_id, step_sets.members, step_events.occurred_at, step_events.event_key
+            step_sets on step_events.funnel = step_sets.funnel and (step_sets.members >> (step_events.step - 1)) & 1 = 1
+        group by
+            step_events.funnel, step_events.person_id, step_sets.members, step_events.occurred_at, step_events.event_key
     ),
 
     set_moments as (
@@ -120,11 +115,7 @@ with
 
     -- how many events a set has found by when: one row per start, set and number of events it needs
     demands as (
-        select
-            set_starts.*,
-            set_moments.place,
-            needed,
-            set_starts.steps - set_starts.size + needed as matched
+        select set_starts.*, set_moments.place, needed, set_starts.steps - set_starts.size + needed as matched
         from set_starts
         asof left join
             set_moments
@@ -150,7 +141,13 @@ with
             and demands.person_id = set_events.person_id
             and demands.members = set_events.members
             and demands.place + demands.needed - 1 = set_events.place
-        group by demands.funnel, demands.person_id, demands.entry_date, demands.entered_at, demands.matched, demands.closes_at
+        group by
+            demands.funnel,
+            demands.person_id,
+            demands.entry_date,
+            demands.entered_at,
+            demands.matched,
+            demands.closes_at
         having count(set_events.occurred_at) = count(*) and max(set_events.occurred_at) <= demands.closes_at
     ),
 
@@ -168,17 +165,8 @@ with
         from sharing_attempts
     )
 
-select
-    funnel,
-    person_id,
-    entry_date,
-    entered_at,
-    cast(len(step_times) as integer) as depth,
-    step_times
+select funnel, person_id, entry_date, entered_at, cast(len(step_times) as integer) as depth, step_times
 from attempts
 -- of the day's starts the deepest counts, then the latest
 qualify
-    row_number() over (
-        partition by funnel, person_id, entry_date
-        order by len(step_times) desc, entered_at desc
-    ) = 1
+    row_number() over (partition by funnel, person_id, entry_date order by len(step_times) desc, entered_at desc) = 1

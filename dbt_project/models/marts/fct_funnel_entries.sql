@@ -77,9 +77,7 @@ select
     entries.entry_date,
     entries.entered_at,
     entries.depth,
-    {% for step in range(1, 11) -%}
-    entries.step_times[{{ step }}] as step_{{ step }}_at,
-    {% endfor -%}
+    {% for step in range(1, 11) -%} entries.step_times[{{ step }}] as step_{{ step }}_at, {% endfor -%}
     entries.converted,
     case
         when entries.converted
@@ -89,23 +87,23 @@ select
     coalesce({{ data_until() }} > entries.closes_at, false) as window_closed,
     entries.is_void,
     {% for place in range(3) -%}
-    {%- set broken_down = [] -%}
-    {%- for funnel in funnels if funnel.get('breakdowns') and funnel.breakdowns | length > place -%}
-        {%- do broken_down.append(funnel) -%}
-    {%- endfor -%}
-    {% if broken_down -%}
-    case
-        entries.funnel
-        {%- for funnel in broken_down %}
-        when '{{ funnel.name }}'
-        then coalesce({{ funnel_field(funnel.breakdowns[place], 'opened', 'details') }}, '(none)')
-        {%- endfor %}
-    end
-    {%- else -%} cast(null as varchar)
-    {%- endif %} as breakdown_{{ place + 1 }}{{ ',' if not loop.last }}
+        {%- set broken_down = [] -%}
+        {%- for funnel in funnels if funnel.get('breakdowns') and funnel.breakdowns | length > place -%}
+            {%- do broken_down.append(funnel) -%}
+        {%- endfor -%}
+        {% if broken_down -%}
+            case
+                entries.funnel
+                {%- for funnel in broken_down %}
+                    when '{{ funnel.name }}'
+                    then coalesce({{ funnel_field(funnel.breakdowns[place], 'opened', 'details') }}, '(none)')
+                {%- endfor %}
+            end
+        {%- else -%} cast(null as varchar)
+        {%- endif %} as breakdown_{{ place + 1 }}{{ ',' if not loop.last }}
     {% endfor %}
 from entries
 {%- if has_breakdowns %}
-inner join {{ ref('int_person_events') }} as opened on entries.opening_event_key = opened.event_key
-inner join {{ ref('int_events') }} as details on entries.opening_event_key = details.event_key
+    inner join {{ ref('int_person_events') }} as opened on entries.opening_event_key = opened.event_key
+    inner join {{ ref('int_events') }} as details on entries.opening_event_key = details.event_key
 {%- endif %}

@@ -48,11 +48,11 @@ with
         from spans
         group by segment_set, segment, active_date
         union all
-        select segment_set, segment, least(active_date + 7, next_active_date), 0, -count(*), 0
+        select segment_set, segment, least(active_date + 7, next_active_date), 0, - count(*), 0
         from spans
         group by segment_set, segment, least(active_date + 7, next_active_date)
         union all
-        select segment_set, segment, least(active_date + 28, next_active_date), 0, 0, -count(*)
+        select segment_set, segment, least(active_date + 28, next_active_date), 0, 0, - count(*)
         from spans
         group by segment_set, segment, least(active_date + 28, next_active_date)
     ),
@@ -89,8 +89,7 @@ select
     cast(rolled.mau as bigint) as mau,
     cast(rolled.dau / nullif(rolled.mau, 0) as double) as stickiness,
     coalesce(
-        rolled.active_date >= bounds.first_date + 27
-        and {{ data_until() }} >= {{ day_end_utc('rolled.active_date') }},
+        rolled.active_date >= bounds.first_date + 27 and {{ data_until() }} >= {{ day_end_utc('rolled.active_date') }},
         false
     ) as is_complete
 from rolled

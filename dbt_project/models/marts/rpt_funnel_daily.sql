@@ -39,8 +39,10 @@ with
             broken_down.entry_date,
             broken_down.segment_set,
             case
-                when broken_down.value = '(none)' then '(none)'
-                when ranked_values.value_rank <= broken_down.top_breakdowns then broken_down.value
+                when broken_down.value = '(none)'
+                then '(none)'
+                when ranked_values.value_rank <= broken_down.top_breakdowns
+                then broken_down.value
                 else '(other)'
             end as segment
         from broken_down
@@ -67,7 +69,8 @@ with
                     '[entries.step_1_at, entries.step_2_at, entries.step_3_at, entries.step_4_at, entries.step_5_at, '
                     ~ 'entries.step_6_at, entries.step_7_at, entries.step_8_at, entries.step_9_at, entries.step_10_at][step]'
                 )
-            }} as seconds
+            }}
+            as seconds
         from entries
         inner join
             segments
@@ -108,8 +111,7 @@ select
     counted.converted,
     counted.closed_entered,
     counted.closed_converted,
-    counted.closed_converted
-    / nullif(
+    counted.closed_converted / nullif(
         lag(counted.closed_converted, 1, counted.closed_entered) over (
             partition by counted.funnel, counted.entry_date, counted.segment_set, counted.segment order by counted.step
         ),

@@ -79,7 +79,22 @@ with
         group by cohort_date, surface, platform, channel, country
         union all
         select
-            metric_date, surface, platform, channel, country, 0, 0, 0, 0, 0, count(*), count(*) filter (is_key_event), 0, 0, 0, 0
+            metric_date,
+            surface,
+            platform,
+            channel,
+            country,
+            0,
+            0,
+            0,
+            0,
+            0,
+            count(*),
+            count(*) filter (is_key_event),
+            0,
+            0,
+            0,
+            0
         from events
         where is_behaviour
         group by metric_date, surface, platform, channel, country
@@ -100,7 +115,7 @@ with
             count(*) filter (is_order),
             count(*) filter (is_refund),
             sum(revenue_reporting),
-            -coalesce(sum(revenue_reporting) filter (revenue_reporting < 0), 0)
+            - coalesce(sum(revenue_reporting) filter (revenue_reporting < 0), 0)
         from money
         group by metric_date, surface, platform, channel, country
     ),

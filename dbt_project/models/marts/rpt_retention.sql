@@ -21,11 +21,7 @@ with
     -- the n-th active day of somebody who never missed one is day n
     habits as (
         select person_id, max(n) as last_active_n, max(n) filter (n = place) as unbroken_n
-        from
-            (
-                select person_id, n, row_number() over (partition by person_id order by n) - 1 as place
-                from active_days
-            )
+        from (select person_id, n, row_number() over (partition by person_id order by n) - 1 as place from active_days)
         group by person_id
     ),
 
@@ -77,18 +73,40 @@ with
         group by persons.cohort_date, persons.segment_set, persons.segment, active_days.n
         union all
         select
-            persons.cohort_date, persons.segment_set, persons.segment, least(habits.last_active_n, {{ last_n }}), 0, count(*), 0, 0
+            persons.cohort_date,
+            persons.segment_set,
+            persons.segment,
+            least(habits.last_active_n, {{ last_n }}),
+            0,
+            count(*),
+            0,
+            0
         from habits
         inner join persons on habits.person_id = persons.person_id
         group by persons.cohort_date, persons.segment_set, persons.segment, least(habits.last_active_n, {{ last_n }})
         union all
         select
-            persons.cohort_date, persons.segment_set, persons.segment, least(habits.unbroken_n, {{ last_n }}), 0, 0, count(*), 0
+            persons.cohort_date,
+            persons.segment_set,
+            persons.segment,
+            least(habits.unbroken_n, {{ last_n }}),
+            0,
+            0,
+            count(*),
+            0
         from habits
         inner join persons on habits.person_id = persons.person_id
         group by persons.cohort_date, persons.segment_set, persons.segment, least(habits.unbroken_n, {{ last_n }})
         union all
-        select persons.cohort_date, persons.segment_set, persons.segment, payments.n, 0, 0, 0, sum(payments.revenue_reporting)
+        select
+            persons.cohort_date,
+            persons.segment_set,
+            persons.segment,
+            payments.n,
+            0,
+            0,
+            0,
+            sum(payments.revenue_reporting)
         from payments
         inner join persons on payments.person_id = persons.person_id
         where payments.n <= {{ last_n }}
