@@ -1,0 +1,1 @@
+"""The clock and the face: Dagster definitions, publishing and the command line."""

@@ -1,0 +1,1 @@
+"""What Dagster schedules and shows, one module per concern; assembled in ``orchestration.definitions``."""

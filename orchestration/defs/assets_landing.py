@@ -1,0 +1,145 @@
+"""From the files of the producers to the raw tables: one external asset per source, one dlt load.
+
+    landing/<source> (external, observed at every load and by the sensor)
+            |  strict parse -> envelope -> contract -> lawful basis -> tokens       ingestion.load
+            v
+    raw/{events, rejects, segments, receipts, exchange_rates}, raw/_dlt_loads
+"""
+
+# No postponed annotations here: Dagster compares the annotation of `context` with the class itself.
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+import dlt
+from dagster_dlt import DagsterDltResource, build_dlt_asset_specs
+from dlt.extract.source import DltSource
+
+from governance.config import Config, Source
+from governance.home import Home
+from governance.warehouse import open_warehouse, warehouse_lock
+from ingestion.load import loading
+from orchestration import keys
+from orchestration.landing import observe
+from orchestration.measures import row_counts
+from orchestration.resources import HomeResource
+from orchestration.steps import explained, logged
+from orchestration.translators import RawTranslator, owner
+
+_LOADS = "_dlt_loads"  # dlt's own list of committed loads; dbt reads it as a source
+
+
+def landing_assets(config: Config) -> list[dg.AssetSpec]:
+    """One external asset per configured source: what the project reads but does not make."""
+    return [
+        dg.AssetSpec(
+            key=keys.landing(source.name),
+            group_name=keys.LANDING,
+            description=f"Files of {source.name}, appended to by their producer. Read-only to the project.",
+            kinds={"jsonl", "file"},
+            owners=["team:data_platform"],
+            metadata=_declared(source),
+            tags={"trust": source.trust, "lawful_basis": source.lawful_basis},
+        )
+        for source in config.sources
+    ]
+
+
+def raw_assets(home: Home, config: Config, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
+    """The raw tables, loaded by one dlt pipeline.
+
+    They cannot be chosen one by one: events without their receipts would not balance in the ledger.
+    """
+    described = {
+        node["name"]: node
+        for node in manifest["sources"].values()
+        if node["source_name"] == keys.RAW
+    }
+    specs = build_dlt_asset_specs(
+        dlt_source=_shape(),
+        dlt_pipeline=_unopened_pipeline(home),
+        dagster_dlt_translator=RawTranslator(
+            tuple(source.name for source in config.sources), described
+        ),
+    )
+
+    @dg.multi_asset(
+        name="load",
+        specs=[*specs, _loads_spec(config, described.get(_LOADS, {}))],
+        can_subset=False,
+        pool=keys.WAREHOUSE_POOL,
+    )
+    def load(
+        context: dg.AssetExecutionContext, dlt: DagsterDltResource, home: HomeResource
+    ) -> Iterator[dg.MaterializeResult]:
+        place, config = home.place, home.read_config()
+        with explained(), warehouse_lock(place, "load"):
+            for source in config.sources:
+                context.log_event(observe(place, source).observation())
+            found = home.read_keys()
+            with loading(place, config, found, progress=logged(context.log)) as prepared:
+                results = list(
+                    dlt.run(
+                        context=context,
+                        dlt_source=prepared.source,
+                        dlt_pipeline=prepared.pipeline,
+                    )
+                )
+            with open_warehouse(place, keys=found, storage=config.storage) as connection:
+                counts = row_counts(connection, [(keys.RAW, t) for t in (*keys.RAW_TABLES, _LOADS)])
+        loaded = {result.asset_key: result.metadata or {} for result in results}
+        for key in sorted(context.selected_asset_keys):
+            yield dg.MaterializeResult(
+                asset_key=key,
+                metadata={
+                    "dagster/row_count": counts.get((keys.RAW, key.path[-1]), 0),
+                    "rows_loaded": loaded.get(key, {}).get("rows_loaded") or 0,
+                },
+            )
+
+    return load
+
+
+def _declared(source: Source) -> dict[str, Any]:
+    return {
+        "path": dg.MetadataValue.path(str(source.path)),
+        "format": source.format,
+        "surface": source.surface,
+        "trust": source.trust,
+        "lawful_basis": source.lawful_basis,
+        "live": dg.MetadataValue.bool(source.live),
+    }
+
+
+def _loads_spec(config: Config, described: Mapping[str, Any]) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key=keys.raw(_LOADS),
+        deps=[keys.landing(source.name) for source in config.sources],
+        group_name=keys.RAW,
+        description=described.get("description") or "One row per committed load of dlt.",
+        kinds={"dlt", "duckdb", "table"},
+        owners=[owner(described)],
+        metadata={"dagster/table_name": f"{keys.RAW}.{_LOADS}"},
+    )
+
+
+def _shape() -> DltSource:
+    """The resources' names alone: the real source is made at run time, when the lock is held."""
+
+    @dlt.source(name="throughline")
+    def shape() -> Iterator[Any]:
+        for table in keys.RAW_TABLES:
+            yield dlt.resource([], name=table)
+
+    return shape()
+
+
+def _unopened_pipeline(home: Home) -> dlt.Pipeline:
+    """A pipeline object for naming only; it has a folder of its own, so it never meets a running load."""
+    return dlt.pipeline(
+        "throughline_definitions",
+        pipelines_dir=str(home.dagster / "dlt"),
+        destination="duckdb",
+        dataset_name=keys.RAW,
+    )

@@ -1,0 +1,65 @@
+"""The Dagster instance of a home: runs, events and schedules live in ``HOME/.dagster``.
+
+``dagster.yaml`` at the repository's root is the one place for settings. Each home gets a copy with its own
+paths, made again at every start, so that an update of the program reaches every home. PostgreSQL instead of
+SQLite: set ``THROUGHLINE_DAGSTER_POSTGRES_URL``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import yaml
+
+from governance.home import HOME_VARIABLE, Home
+
+POSTGRES_VARIABLE = "THROUGHLINE_DAGSTER_POSTGRES_URL"
+SETTINGS = Path(__file__).resolve().parent.parent / "dagster.yaml"
+
+
+def instance_settings(home: Home, *, postgres: bool) -> dict[str, Any]:
+    """The root ``dagster.yaml`` with the paths of ``home``; the PostgreSQL address stays in the environment."""
+    settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
+    settings["storage"] = (
+        {"postgres": {"postgres_url": {"env": POSTGRES_VARIABLE}}}
+        if postgres
+        else {"sqlite": {"base_dir": str(home.dagster)}}
+    )
+    settings["local_artifact_storage"]["config"] = {"base_dir": str(home.dagster)}
+    settings["compute_logs"]["config"] = {"base_dir": str(home.dagster / "logs")}
+    return settings
+
+
+def prepare_instance(home: Home) -> Path:
+    """Write ``HOME/.dagster/dagster.yaml`` and return the folder, which is DAGSTER_HOME.
+
+    The file is replaced atomically: a daemon may be reading it.
+    """
+    home.dagster.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(
+        instance_settings(home, postgres=bool(os.environ.get(POSTGRES_VARIABLE))), sort_keys=False
+    )
+    target = home.dagster / "dagster.yaml"
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        draft = home.dagster / f".dagster.yaml.{os.getpid()}"
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(target)
+    return home.dagster
+
+
+def open_instance(home: Home) -> dg.DagsterInstance:
+    """The home's instance for use in this process; close it with ``with``."""
+    return dg.DagsterInstance.from_config(str(prepare_instance(home)))
+
+
+def dagster_environment(home: Home) -> dict[str, str]:
+    """The variables a webserver, daemon or ``dagster dev`` of this home starts with."""
+    return {
+        **os.environ,
+        HOME_VARIABLE: str(home.root),
+        "DAGSTER_HOME": str(prepare_instance(home)),
+        "DO_NOT_TRACK": "1",
+    }

@@ -1,0 +1,77 @@
+"""dbt's manifest, from which Dagster's graph is made: parsed once, kept until something it depends on changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from governance.config import Config
+from governance.errors import ThroughlineError, UserError
+from governance.home import Home
+from orchestration.dbt import PROJECT, dbt_arguments, dbt_environment, target_folder
+
+_NOT_READ = frozenset({"target", "logs", "dbt_packages"})
+_TIMEOUT_SECONDS = 300
+
+
+def load_manifest(home: Home, config: Config) -> Mapping[str, Any]:
+    """The manifest of the project as this home configures it; runs ``dbt parse`` when there is no fresh one.
+
+    Raises:
+        UserError: the project does not parse, with dbt's own words.
+    """
+    kept = target_folder(home) / f"manifest-{_digest(home, config)}.json"
+    if not kept.exists():
+        _parse(home, config, kept)
+    return json.loads(kept.read_bytes())
+
+
+def _parse(home: Home, config: Config, kept: Path) -> None:
+    command = [sys.executable, "-m", "orchestration.dbt_child", *dbt_arguments("parse", home, config)]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own command line, no shell
+            command,
+            env=dbt_environment(home, config),
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ThroughlineError(f"dbt parse took longer than {_TIMEOUT_SECONDS} s.") from error
+    if done.returncode:
+        raise UserError(
+            "dbt cannot parse the project.",
+            why=(done.stdout + done.stderr)[-4000:],
+            fix=f"Mend the file it names below {PROJECT}.",
+        )
+    for older in kept.parent.glob("manifest-*.json"):
+        older.unlink(missing_ok=True)
+    draft = kept.with_suffix(f".{os.getpid()}")
+    draft.write_bytes((target_folder(home) / "manifest.json").read_bytes())
+    draft.replace(kept)
+
+
+def _digest(home: Home, config: Config) -> str:
+    """Of the project's files, the arguments (which hold the home's variables) and dbt's version."""
+    seen = hashlib.sha256()
+    for part in (version("dbt-core"), version("dbt-duckdb"), *dbt_arguments("parse", home, config)):
+        seen.update(part.encode() + b"\0")
+    for path in sorted(_project_files()):
+        seen.update(str(path.relative_to(PROJECT)).encode() + b"\0")
+        seen.update(hashlib.sha256(path.read_bytes()).digest())
+    return seen.hexdigest()[:24]
+
+
+def _project_files() -> Iterator[Path]:
+    for folder, names, files in os.walk(PROJECT):
+        names[:] = [name for name in names if name not in _NOT_READ and name[0] not in "._"]
+        yield from (Path(folder) / file for file in files if not file.endswith(".pyc"))
