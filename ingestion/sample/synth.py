@@ -1,0 +1,261 @@
+"""Write the sample company: latent people -> what they do -> how it arrives -> landing files and the truth.
+
+The same (persons, days, seed, start) gives the same bytes. People are generated a household at a time and lines are
+sorted through a spool, so memory hardly grows with the number of events.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from random import Random
+from tempfile import mkdtemp
+
+from governance.errors import UserError, UsageError
+from governance.home import Home
+from governance.progress import Progress, silent
+from ingestion.sample.backend import Backend, stock_counts
+from ingestion.sample.clock import DAY, HOUR, Window, window_of
+from ingestion.sample.company import install_company
+from ingestion.sample.delivery import Delivery
+from ingestion.sample.devices import kiosk_visit, personal_log, shared_log
+from ingestion.sample.events import Event, Movement
+from ingestion.sample.people import Actor, Device, Household, households, kiosk, visit_times
+from ingestion.sample.spool import LandingFile, Spool
+from ingestion.sample.truth import TruthWriter, truth_writer
+
+DEFAULT_PERSONS = 1_700
+DEFAULT_START = date(2026, 4, 1)
+
+_KIOSK_VISITORS = 45
+_SHARED_ADDRESS_USERS = 75  # more than identity.hub_limit
+_CLAIMS = 5
+_LONGEST_VISIT = 4 * HOUR
+_MANIFEST = "landing.txt"
+
+
+# Takes what was done on a device and the money spent there.
+_Keep = Callable[[list[Event], Device, list[Movement]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleReport:
+    """What was written: ``events`` are distinct, ``records`` count every copy in landing."""
+
+    persons: int
+    events: int
+    records: int
+    lines: int
+    files: int
+    bytes: int
+
+
+def write_sample(
+    home: Home,
+    *,
+    persons: int = DEFAULT_PERSONS,
+    days: int = 30,
+    seed: int = 7,
+    start: date = DEFAULT_START,
+    progress: Progress = silent,
+) -> SampleReport:
+    """Write landing files of web, mobile and backend, and the truth about them.
+
+    Files of an earlier sample are replaced. A home without ``throughline.yml`` gets the sample
+    company's.
+
+    Raises:
+        UsageError: for fewer than one person or three days.
+        UserError: when landing holds files that no sample wrote.
+    """
+    if persons < 1 or days < 3:
+        raise UsageError(
+            f"A sample of {persons} persons over {days} days is empty.",
+            fix="Ask for at least 1 person and 3 days.",
+        )
+    install_company(home)
+    earlier = _earlier_files(home)
+    home.truth.mkdir(parents=True, exist_ok=True)
+    scratch = Path(mkdtemp(prefix=".spool-", dir=home.truth))
+    try:
+        spool = Spool(scratch)
+        with truth_writer(scratch / "truth") as truth:
+            cast = _Cast(seed, window_of(start, days), spool, truth)
+            for household in households(persons, seed, cast.window):
+                cast.play(household)
+                progress("people", cast.people, persons)
+            cast.play_stock()
+        lines, paths, size = _write_landing(home, spool.files(), earlier, progress)
+        for path in sorted((scratch / "truth").iterdir()):
+            path.replace(home.truth / path.name)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return SampleReport(cast.people, cast.events, cast.records, lines, paths, size)
+
+
+class _Cast:
+    """Plays households one after another and remembers the few things that cross them."""
+
+    def __init__(self, seed: int, window: Window, spool: Spool, truth: TruthWriter) -> None:
+        self.window = window
+        self.people = 0
+        self.events = 0
+        self.records = 0
+        self._number = 0
+        self._truth = truth
+        self._spool = spool
+        self._stock_rng = Random(f"{seed}/stock")  # noqa: S311  # a sample, not a secret
+        self._kiosk = kiosk(seed)
+        self._kiosk_visitors = 0
+        self._shared_address_users = 0
+        self._claims = 0
+        self._last_user: str | None = None
+
+    def play(self, household: Household) -> None:
+        """Everything the members do, delivered and put on record."""
+        rng, delivery = household.rng, Delivery(household.rng, self._spool, self.window)
+        orders: dict[str, list[Movement]] = {actor.key: [] for actor in household.members}
+        events: list[Event] = []
+
+        def keep(done: list[Event], device: Device, movements: list[Movement]) -> None:
+            delivery.device(done, device)
+            events.extend(done)
+            for movement in movements:
+                orders[movement.actor.key].append(movement)
+
+        for actor in household.members:
+            self._play_own_devices(rng, actor, keep)
+        if household.shared:
+            log = shared_log(rng, household.shared, self._shared_visits(rng, household))
+            keep(log.events, household.shared, log.movements)
+        for actor in household.members:
+            self._play_kiosk(rng, actor, keep)
+        for actor in household.members:
+            backend = Backend(rng, actor, self.window)
+            backend.report(orders[actor.key], uses_shared_address=self._names_support(actor))
+            delivery.server(sorted(backend.events, key=lambda event: event.at))
+            events += backend.events
+            self._truth.purchases(backend.booked)
+            if actor.signed_up_at is not None:
+                self._last_user = actor.accounts[0].user_id
+        self._truth.household(self._number, household, self._kiosk.key)
+        self._record(events + delivery.faulty)
+        self._number += 1
+        self.people += len(household.members)
+
+    def play_stock(self) -> None:
+        """The system's own events."""
+        events = stock_counts(self._stock_rng, self.window)
+        delivery = Delivery(self._stock_rng, self._spool, self.window)
+        delivery.server(events)
+        self._record(events + delivery.faulty)
+
+    def _record(self, events: list[Event]) -> None:
+        self._truth.events(events)
+        self.events += len(events)
+        self.records += sum(event.copies for event in events)
+
+    def _play_own_devices(self, rng: Random, actor: Actor, keep: _Keep) -> None:
+        last = self.window.end - _LONGEST_VISIT
+        for index, device in enumerate(actor.devices):
+            count = max(1, round(actor.visits * (1.0, 0.7, 0.3)[index]))
+            starts = visit_times(rng, actor.country, count, self.window.start, last)
+            if device.offline_until is not None:
+                early = self.window.start - rng.randint(3, 90) * DAY
+                before = self.window.start - _LONGEST_VISIT
+                starts = visit_times(rng, actor.country, rng.randint(2, 5), early, before) + starts
+            log = personal_log(
+                rng,
+                actor,
+                device,
+                starts,
+                signs_up_here=index == 0,
+                victim=self._victim(rng, actor),
+            )
+            keep(log.events, device, log.movements)
+
+    def _victim(self, rng: Random, actor: Actor) -> str | None:
+        """Now and then somebody's browser claims to be the customer next door."""
+        if self._claims >= _CLAIMS or self._last_user is None or not actor.accounts:
+            return None
+        if actor.consent.choice != "granted" or rng.random() > 0.02:
+            return None
+        self._claims += 1
+        return self._last_user
+
+    def _shared_visits(self, rng: Random, household: Household) -> list[tuple[int, Actor]]:
+        last = self.window.end - _LONGEST_VISIT
+        visits = [
+            (at, actor)
+            for actor in household.members
+            for at in visit_times(
+                rng, actor.country, 1 + actor.visits // 2, self.window.start, last
+            )
+        ]
+        return sorted(visits, key=lambda visit: (visit[0], visit[1].key))
+
+    def _play_kiosk(self, rng: Random, actor: Actor, keep: _Keep) -> None:
+        """Each visitor has a slot of the terminal's time to themselves."""
+        willing = actor.role == "customer" and actor.consent.choice == "granted"
+        if not willing or self._kiosk_visitors >= _KIOSK_VISITORS or rng.random() > 0.5:
+            return
+        self._kiosk_visitors += 1
+        actor.kiosk_slot = self._kiosk_visitors
+        open_for = self.window.end - self.window.start - DAY
+        start = self.window.start + open_for * actor.kiosk_slot // (_KIOSK_VISITORS + 1)
+        visit = kiosk_visit(rng, actor, self._kiosk, start)
+        keep(visit.events, self._kiosk, visit.movements)
+
+    def _names_support(self, actor: Actor) -> bool:
+        able = actor.is_business and actor.signed_up_at is not None
+        if not able or self._shared_address_users >= _SHARED_ADDRESS_USERS:
+            return False
+        self._shared_address_users += 1
+        return True
+
+
+def _earlier_files(home: Home) -> set[str]:
+    """The landing files an earlier sample wrote; all that is there must be among them."""
+    manifest = home.truth / _MANIFEST
+    ours = set(manifest.read_text(encoding="utf-8").split()) if manifest.exists() else set()
+    for source in ("backend", "mobile", "web"):
+        for path in sorted((home.landing / source).rglob("*")):
+            name = path.relative_to(home.landing).as_posix()
+            if path.is_file() and name not in ours and not name.endswith(".part"):
+                raise UserError(
+                    f"{path} was not written by a sample.",
+                    why="A sample replaces the landing files of web, mobile and backend.",
+                    fix="Use another home: throughline --home DIR synth",
+                )
+    return ours
+
+
+def _write_landing(
+    home: Home, files: Iterator[LandingFile], earlier: set[str], progress: Progress
+) -> tuple[int, int, int]:
+    """Write the files whole, one by one; returns lines, files and bytes on disk."""
+    lines = size = 0
+    written: list[str] = []
+    manifest = home.truth / _MANIFEST
+    with manifest.open("a", encoding="utf-8") as names:
+        for file in files:
+            target = home.landing / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # On record before it exists: a sample that is killed can be written again.
+            names.write(file.path + "\n")
+            names.flush()
+            part = target.with_name(target.name + ".part")
+            part.write_bytes(file.content)
+            os.replace(part, target)
+            written.append(file.path)
+            lines += file.lines
+            size += len(file.content)
+            progress("landing files", len(written))
+    for name in sorted(earlier - set(written)):
+        (home.landing / name).unlink(missing_ok=True)
+    manifest.write_text("\n".join(written) + "\n", encoding="utf-8")
+    return lines, len(written), size

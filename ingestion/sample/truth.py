@@ -1,0 +1,208 @@
+"""What really happened, written apart from the landing files as Parquet; the pipeline never reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ingestion.sample import rates
+from ingestion.sample.clock import moment
+from ingestion.sample.events import Event, Movement
+from ingestion.sample.people import REGISTERED_BEFORE, Actor, Household
+
+TIME = pa.timestamp("us")
+
+EVENTS = pa.schema(
+    [
+        ("source", pa.string()),
+        ("event_id", pa.string()),  # the producer's
+        ("event_name", pa.string()),
+        ("actor", pa.string()),  # who did it; null for system events
+        ("device", pa.string()),
+        ("stated_user_id", pa.string()),  # what the wire carries, right or wrong
+        ("occurred_at", TIME),  # true time, UTC
+        ("disposition", pa.string()),  # of the first copy: accepted | stripped | quarantined
+        ("disposition_reason", pa.string()),
+        ("copies", pa.int32()),  # in landing, the first included
+        ("conflicts", pa.int32()),  # copies of other content, after the first
+        ("lateness", pa.string()),  # prompt | minutes | hours | days | offline
+        ("decidable", pa.bool_()),
+        ("undecidable_reason", pa.string()),
+        (
+            "expected_person",
+            pa.string(),
+        ),  # an actor, or a device its user never named; null: undecidable
+        ("quirk", pa.string()),
+        ("order_id", pa.string()),
+        ("is_bot", pa.bool_()),
+    ]
+)
+ACTORS = pa.schema(
+    [
+        ("actor", pa.string()),
+        ("household", pa.int32()),
+        ("role", pa.string()),
+        ("user_ids", pa.list_(pa.string())),
+        ("signed_up_at", TIME),  # null: never, or before the window
+        ("registered_before", pa.bool_()),
+        ("merges_accounts", pa.bool_()),
+        ("consent", pa.string()),
+        ("consent_changes_at", TIME),
+        ("devices", pa.list_(pa.string())),
+        ("expected", pa.list_(pa.string())),  # per device: merged | anonymous | shared | kiosk
+    ]
+)
+PURCHASES = pa.schema(
+    [
+        ("actor", pa.string()),
+        ("order_id", pa.string()),
+        ("kind", pa.string()),  # order | renewal | refund
+        ("amount", pa.decimal128(18, 2)),  # negative for refunds
+        ("currency", pa.string()),
+        ("occurred_at", TIME),
+        ("rate", pa.decimal128(18, 8)),  # of the reporting day; null when there is none
+        ("amount_reporting", pa.decimal128(18, 6)),
+    ]
+)
+
+README = """What really happened in the sample company: the answers, which the pipeline never reads.
+
+events.parquet     one row per event: who did it, when, what becomes of its first copy, and the person
+                   it must end with (`expected_person`), or why no rule could tell (`undecidable_reason`)
+actors.parquet     one row per person or bot: accounts, devices, consent
+purchases.parquet  one row per order, renewal and refund, with the rate of its day
+landing.txt        the landing files of this sample, so that a later run replaces exactly these
+
+Right means: all decidable events with one `expected_person` share one person_id, and no person_id has
+decidable events of two.
+"""
+
+_CHUNK = 50_000
+
+
+class TruthWriter:
+    """Streams rows into the three tables."""
+
+    def __init__(self, folder: Path) -> None:
+        self._writers = {
+            name: pq.ParquetWriter(folder / f"{name}.parquet", schema)
+            for name, schema in (("events", EVENTS), ("actors", ACTORS), ("purchases", PURCHASES))
+        }
+        self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in self._writers}
+
+    def events(self, events: Iterable[Event]) -> None:
+        """Record events after their delivery."""
+        self._add("events", map(_event_row, events))
+
+    def household(self, number: int, household: Household, kiosk_key: str) -> None:
+        """Record the people of a household."""
+        self._add(
+            "actors", (_actor_row(number, a, household, kiosk_key) for a in household.members)
+        )
+
+    def purchases(self, movements: Iterable[Movement]) -> None:
+        """Record money that changed hands."""
+        self._add("purchases", map(_purchase_row, movements))
+
+    def close(self) -> None:
+        """Write what is left."""
+        for name, writer in self._writers.items():
+            self._flush(name)
+            writer.close()
+
+    def _add(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
+        self._rows[name] += rows
+        if len(self._rows[name]) >= _CHUNK:
+            self._flush(name)
+
+    def _flush(self, name: str) -> None:
+        writer = self._writers[name]
+        writer.write_table(pa.Table.from_pylist(self._rows[name], writer.schema))
+        self._rows[name].clear()
+
+
+@contextmanager
+def truth_writer(folder: Path) -> Iterator[TruthWriter]:
+    """A writer into ``folder``, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "README").write_text(README, encoding="utf-8")
+    writer = TruthWriter(folder)
+    try:
+        yield writer
+    finally:
+        writer.close()
+
+
+def _event_row(event: Event) -> dict[str, Any]:
+    actor = event.actor
+    return {
+        "source": event.source,
+        "event_id": event.event_id,
+        "event_name": event.name,
+        "actor": actor.key if actor else None,
+        "device": event.device.key if event.device else None,
+        "stated_user_id": event.user_id,
+        "occurred_at": moment(event.at).replace(tzinfo=None),
+        "disposition": event.fate,
+        "disposition_reason": event.fate_reason,
+        "copies": event.copies,
+        "conflicts": event.conflicts,
+        "lateness": event.lateness,
+        "decidable": event.expected is not None,
+        "undecidable_reason": event.why_not,
+        "expected_person": event.expected,
+        "quirk": event.quirk,
+        "order_id": event.money.order_id if event.money else None,
+        "is_bot": actor is not None and actor.role == "bot",
+    }
+
+
+def _actor_row(number: int, actor: Actor, household: Household, kiosk_key: str) -> dict[str, Any]:
+    joined = actor.signed_up_at
+    known = joined is not None and joined != REGISTERED_BEFORE
+    devices = [device.key for device in actor.devices]
+    expected = list(actor.device_outcomes)
+    if household.shared:
+        devices.append(household.shared.key)
+        expected.append("shared")
+    if actor.kiosk_slot is not None:
+        devices.append(kiosk_key)
+        expected.append("kiosk")
+    changes = actor.consent.choice in ("withdrawn", "granted_late")
+    return {
+        "actor": actor.key,
+        "household": number,
+        "role": actor.role,
+        "user_ids": [a.user_id for a in actor.accounts] if joined is not None else [],
+        "signed_up_at": moment(joined).replace(tzinfo=None) if known and joined else None,
+        "registered_before": joined == REGISTERED_BEFORE,
+        "merges_accounts": actor.merges_accounts,
+        "consent": actor.consent.choice,
+        "consent_changes_at": moment(actor.consent.changes_at).replace(tzinfo=None)
+        if changes
+        else None,
+        "devices": devices,
+        "expected": expected,
+    }
+
+
+def _purchase_row(movement: Movement) -> dict[str, Any]:
+    money = movement.money
+    amount = Decimal(money.cents).scaleb(-2)
+    rate = rates.rate_at(movement.at, money.currency)
+    return {
+        "actor": movement.actor.key,
+        "order_id": money.order_id,
+        "kind": movement.kind,
+        "amount": amount,
+        "currency": money.currency,
+        "occurred_at": moment(movement.at).replace(tzinfo=None),
+        "rate": rate,
+        "amount_reporting": None if rate is None else amount * rate,
+    }
