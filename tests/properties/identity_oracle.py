@@ -1,4 +1,4 @@
-"""Who did each event, decided by plain loops from the written rules; shares no code with the models.
+"""Who did each event, decided by plain loops from the written rules; no code of the models.
 
 A person is named by the strongest identifier of its component, a device on its own by the strongest
 of its device identifiers.
