@@ -3,10 +3,10 @@ select
     person_id,
     min(occurred_at) as started_at,
     min(occurred_date) as cohort_date,
-    arg_min(surface, {at:occurred_at, id:event_id, key:event_key}) as surface,
-    coalesce(arg_min_null(platform, {at:occurred_at, id:event_id, key:event_key}), '(none)') as platform,
-    arg_min(channel, {at:occurred_at, id:event_id, key:event_key}) as channel,
-    coalesce(arg_min_null(country, {at:occurred_at, id:event_id, key:event_key}), '(none)') as country
+    arg_min(surface, {moment:occurred_at, id:event_id, key:event_key}) as surface,
+    coalesce(arg_min_null(platform, {moment:occurred_at, id:event_id, key:event_key}), '(none)') as platform,
+    arg_min(channel, {moment:occurred_at, id:event_id, key:event_key}) as channel,
+    coalesce(arg_min_null(country, {moment:occurred_at, id:event_id, key:event_key}), '(none)') as country
 from {{ ref('int_person_events') }}
 where is_interactive and not is_bot and not is_internal
 group by person_id

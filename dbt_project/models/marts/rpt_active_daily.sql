@@ -63,8 +63,8 @@ with
             spine.segment_set,
             spine.segment,
             coalesce(sum(changes.daily), 0) as dau,
-            sum(coalesce(sum(changes.weekly), 0)) over (running) as wau,
-            sum(coalesce(sum(changes.monthly), 0)) over (running) as mau
+            sum(coalesce(sum(changes.weekly), 0)) over running as wau,
+            sum(coalesce(sum(changes.monthly), 0)) over running as mau
         from spine
         left join
             changes

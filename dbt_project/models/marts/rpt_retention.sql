@@ -137,8 +137,8 @@ with
             grid.cohort_size,
             coalesce(totals.on_day, 0) as on_day,
             -- whoever was last active on day m was active on or after every n <= m
-            sum(coalesce(totals.last_active, 0)) over (backwards) as on_or_after,
-            sum(coalesce(totals.unbroken, 0)) over (backwards) as every_interval,
+            sum(coalesce(totals.last_active, 0)) over backwards as on_or_after,
+            sum(coalesce(totals.unbroken, 0)) over backwards as every_interval,
             sum(coalesce(totals.revenue_reporting, 0)) over (
                 partition by grid.cohort_date, grid.segment_set, grid.segment
                 order by grid.n

@@ -1,0 +1,306 @@
+"""A small random company, given to dbt as the finished upstream tables, with the marts built from it once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+ROOT = Path(__file__).parents[3]
+MODELS = (
+    "+fct_funnel_entries",
+    "rpt_funnel_daily",
+    "+rpt_active_daily",
+    "+rpt_metrics_daily",
+    "+rpt_retention",
+)
+GIVEN = ("int_person_events", "int_events", "int_data_until", "fct_sessions")
+TIME_ZONE = "Europe/Berlin"
+START = datetime(2026, 3, 27, 20, 0)  # UTC; the clocks change in the night to the 29th
+DATA_UNTIL = START + timedelta(days=50, hours=3)
+EVENTS = pa.schema(
+    [
+        ("event_key", pa.string()),
+        ("event_id", pa.string()),
+        ("person_id", pa.string()),
+        ("event_name", pa.string()),
+        ("occurred_at", pa.timestamp("us")),
+        ("occurred_date", pa.date32()),
+        ("surface", pa.string()),
+        ("platform", pa.string()),
+        ("country", pa.string()),
+        ("channel", pa.string()),
+        ("is_interactive", pa.bool_()),
+        ("is_bot", pa.bool_()),
+        ("is_internal", pa.bool_()),
+        ("is_key_event", pa.bool_()),
+        ("order_id", pa.string()),
+        ("revenue_reporting", pa.decimal128(18, 6)),
+        ("properties", pa.string()),
+        ("properties_unreviewed", pa.string()),
+    ]
+)
+UPSTREAM = """
+create schema intermediate;
+create schema marts;
+create table intermediate.int_events as
+select * exclude (person_id, channel) from drawn_events;
+create table intermediate.int_person_events as
+select * exclude (properties, properties_unreviewed) from drawn_events where person_id is not null;
+create table marts.fct_sessions as select * from drawn_sessions;
+create table intermediate.int_data_until as
+select *
+from
+    (
+        values
+            ('web', true, $data_until),
+            ('shop', true, $data_until + interval 3 day),
+            ('archive', false, $data_until - interval 90 day)
+    ) as sources(source, is_live, data_until);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What went in and where the marts built from it are."""
+
+    warehouse: Path
+    variables: dict[str, Any]
+    events: list[dict[str, Any]]
+    sessions: pd.DataFrame
+    data_until: datetime = DATA_UNTIL
+    time_zone: str = TIME_ZONE
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """Rows of a query as dictionaries of Python values."""
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            relation = connection.sql(query)
+            return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+
+
+def local_day(moment: datetime, zone: str = TIME_ZONE) -> date:
+    return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).date()
+
+
+def day_end(day: date, zone: str = TIME_ZONE) -> datetime:
+    midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), ZoneInfo(zone))
+    return midnight.astimezone(UTC).replace(tzinfo=None)
+
+
+@dataclass
+class _Company:
+    """Draws events; a coarse clock makes ties, window edges and midnights frequent."""
+
+    chance: random.Random
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def event(self, person: str | None, at: datetime, name: str, **more: Any) -> None:
+        chance = self.chance
+        number = len(self.events)
+        surface = chance.choice(["web", "web", "mobile", "backend"])
+        kept = {"plan": chance.choice(["pro", "free", True, 10, 10.0, "10", None]), "n": number % 7}
+        loose = {"coupon": chance.choice(["x", "y"])} if chance.random() < 0.5 else {}
+        if chance.random() < 0.3:
+            kept.pop("plan")
+        row = {
+            # keys in another order than time
+            "event_key": f"{chance.getrandbits(64):016x}",
+            "event_id": f"e{number}",
+            "person_id": person,
+            "event_name": name,
+            "occurred_at": at,
+            "occurred_date": local_day(at),
+            "surface": surface,
+            "platform": chance.choice(["web", "ios", "android", None]),
+            "country": chance.choice(["DE", "FR", None]),
+            "channel": chance.choice(["direct", "email", "(none)"]),
+            "is_interactive": surface != "backend",
+            "is_bot": chance.random() < 0.03,
+            "is_internal": chance.random() < 0.02,
+            "is_key_event": name == "c",
+            "order_id": None,
+            "revenue_reporting": None,
+            "properties": json.dumps(kept),
+            "properties_unreviewed": json.dumps(loose) if loose else None,
+        }
+        self.events.append({**row, **more})
+
+    def journeys(self, persons: int) -> None:
+        """Short dense journeys around a midnight, many of them with windows that close about DATA_UNTIL."""
+        chance = self.chance
+        for number in range(persons):
+            base = START + timedelta(days=chance.choice([0, 1, 49, 50]), hours=chance.randrange(4))
+            step = chance.choice(
+                [timedelta(0), timedelta(minutes=10), timedelta(minutes=30), timedelta(hours=5)]
+            )
+            for _ in range(chance.randint(1, 8)):
+                at = base + chance.randrange(6) * step
+                if chance.random() < 0.1:
+                    at += timedelta(microseconds=chance.choice([-1, 1]))
+                self.event(f"p_{number:05}", at, chance.choice("aaabbcx"))
+
+    def habits(self, persons: int) -> None:
+        """Long histories with regular and irregular days, for actives and retention."""
+        chance = self.chance
+        for number in range(persons):
+            first = START + timedelta(days=chance.randrange(20), minutes=chance.randrange(1440))
+            share = chance.choice([0.1, 0.5, 1.0])
+            for day in range(chance.randrange(1, 45)):
+                if day == 0 or chance.random() < share:
+                    at = first + timedelta(days=day, minutes=chance.randrange(-300, 300))
+                    self.event(f"h_{number:05}", at, "visit")
+
+    def payments(self, count: int) -> None:
+        """Orders of several lines, refunds, bots and buyers without a person."""
+        chance = self.chance
+        for number in range(count):
+            at = START + timedelta(minutes=chance.randrange(60 * 1440))
+            buyer = chance.choice(
+                [None, f"h_{chance.randrange(60):05}", f"p_{chance.randrange(500):05}"]
+            )
+            amount = Decimal(chance.randrange(-3000, 9000)) / 100
+            self.event(
+                buyer,
+                at,
+                "order",
+                order_id=chance.choice([None, f"o{number // 3}"]),
+                revenue_reporting=None if chance.random() < 0.1 else amount,
+            )
+
+
+def _sessions(chance: random.Random, count: int) -> pd.DataFrame:
+    rows = []
+    for number in range(count):
+        at = START + timedelta(minutes=chance.randrange(60 * 1440))
+        engaged = chance.random() < 0.6
+        rows.append(
+            {
+                "session_id": f"s{number}",
+                "started_date": local_day(at),
+                "surface": chance.choice(["web", "mobile"]),
+                "platform": chance.choice(["web", "ios", None]),
+                "channel": chance.choice(["direct", "email"]),
+                "country": chance.choice(["DE", None]),
+                "duration_seconds": float(chance.randrange(4000)),
+                "is_bounce": not engaged,
+                "is_engaged": engaged,
+                "is_open": chance.random() < 0.002,
+                "is_bot": chance.random() < 0.1,
+                "is_internal": chance.random() < 0.1,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+_STEPS: dict[str, list[dict[str, Any]]] = {
+    "ab": [{"event": "a"}, {"event": "b"}],
+    "abc": [{"event": "a"}, {"event": "b"}, {"event": "c"}],
+    "aa": [{"event": "a"}, {"event": "a"}],
+    "aba": [{"event": "a"}, {"event": "b"}, {"event": "a"}],
+    "aab": [{"event": "a"}, {"event": "a", "where": {"surface": "web"}}, {"event": "b"}],
+    "half": [
+        {"event": "a", "where": {"properties.plan": ["pro", 10]}},
+        {"event": "b"},
+        {"event": "a"},
+        {"event": "b"},
+    ],
+    "narrow": [{"event": "a"}, {"event": "a", "where": {"properties.plan": True}}, {"event": "a"}],
+    "disjoint": [
+        {"event": "a", "where": {"surface": "web"}},
+        {"event": "a", "where": {"surface": ["mobile", "backend"]}},
+    ],
+}
+_EXCLUSIONS: dict[str, list[dict[str, Any]]] = {
+    "abc": [
+        {"event": "x", "after": 1, "before": 2},
+        {"event": "a", "where": {"surface": "web"}, "after": 2, "before": 3},
+    ],
+    "aba": [{"event": "x", "after": 1, "before": 3}],
+}
+_BREAKDOWNS = {
+    "ab": ["surface", "properties.plan", "channel"],
+    "abc": ["properties.coupon"],
+    "half": ["country"],
+}
+
+
+def _funnels() -> list[dict[str, Any]]:
+    """Every shape in every mode, with windows that fall on the clock of the journeys."""
+    windows = [1800, 3600, 50 * 60, 86400]
+    return [
+        {
+            "name": f"{mode}_{shape}",
+            "version": f"v{place}{number}",
+            "window_seconds": windows[(place + number) % len(windows)],
+            "mode": mode,
+            "steps": [{"where": {}, **step} for step in steps],
+            "exclusions": [{"where": {}, **each} for each in _EXCLUSIONS.get(shape, [])],
+            "breakdowns": _BREAKDOWNS.get(shape, []),
+            "top_breakdowns": 2,
+        }
+        for place, mode in enumerate(["ordered", "strict", "any"])
+        for number, (shape, steps) in enumerate(_STEPS.items())
+    ]
+
+
+def write_upstream(
+    warehouse: Path, events: list[dict[str, Any]], sessions: pd.DataFrame, data_until: datetime
+) -> None:
+    """The upstream tables as the models before these would have left them."""
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.register("drawn_events", pa.Table.from_pylist(events, schema=EVENTS))
+        connection.register("drawn_sessions", sessions)
+        connection.execute(UPSTREAM, {"data_until": data_until})
+
+
+def build(warehouse: Path, variables: dict[str, Any], folder: Path) -> None:
+    """Builds and tests these marts and what only they need; dbt's report is the failure message."""
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("THROUGHLINE_", "DBT_"))
+    }
+    finished = subprocess.run(
+        [
+            *(sys.executable, "-c", "from dbt.cli.main import cli; cli()", "build", "--quiet"),
+            *("--select", *MODELS, "--exclude", *(f"+{name}" for name in GIVEN)),
+            *("--project-dir", "dbt_project", "--profiles-dir", "dbt_project"),
+            *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
+            *("--vars", json.dumps(variables)),
+        ],
+        cwd=ROOT,
+        env={**environment, "THROUGHLINE_WAREHOUSE": str(warehouse), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout[-6000:] + finished.stderr[-2000:]
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder = tmp_path_factory.mktemp("marts")
+    chance = random.Random(20260413)
+    company = _Company(chance)
+    company.journeys(1500)
+    company.habits(60)
+    company.payments(900)
+    sessions = _sessions(chance, 1500)
+    variables = {"tl_time_zone": TIME_ZONE, "tl_funnels": _funnels(), "tl_key_events": ["c"]}
+    warehouse = folder / "warehouse.duckdb"
+    write_upstream(warehouse, company.events, sessions, DATA_UNTIL)
+    build(warehouse, variables, folder)
+    return World(warehouse, variables, company.events, sessions)
