@@ -1,4 +1,4 @@
-"""A small random company, given to dbt as the finished upstream tables, with the marts built from it once."""
+"""A small random company as finished upstream tables, and the marts dbt built from it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,6 @@ class World:
     events: list[dict[str, Any]]
     sessions: pd.DataFrame
     data_until: datetime = DATA_UNTIL
-    time_zone: str = TIME_ZONE
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """Rows of a query as dictionaries of Python values."""
@@ -90,14 +89,26 @@ class World:
             relation = connection.sql(query)
             return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
+    def keyed(self, mart: str, grain: list[str]) -> dict[tuple[Any, ...], dict[str, Any]]:
+        """The rows of a mart by the values of its grain."""
+        rows = self.rows(f"select * from marts.{mart}")
+        return {tuple(row.pop(name) for name in grain): row for row in rows}
 
-def local_day(moment: datetime, zone: str = TIME_ZONE) -> date:
-    return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).date()
+    @property
+    def last_day(self) -> date:
+        """The reporting day the data have reached."""
+        return local_day(self.data_until)
+
+    def has_ended(self, day: date, then: timedelta = timedelta(0)) -> bool:
+        """Whether the data go past the end of a reporting day, and past a window after it."""
+        midnight = datetime.combine(
+            day + timedelta(days=1), datetime.min.time(), ZoneInfo(TIME_ZONE)
+        )
+        return self.data_until >= midnight.astimezone(UTC).replace(tzinfo=None) + then
 
 
-def day_end(day: date, zone: str = TIME_ZONE) -> datetime:
-    midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), ZoneInfo(zone))
-    return midnight.astimezone(UTC).replace(tzinfo=None)
+def local_day(moment: datetime) -> date:
+    return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(TIME_ZONE)).date()
 
 
 @dataclass
@@ -139,7 +150,7 @@ class _Company:
         self.events.append({**row, **more})
 
     def journeys(self, persons: int) -> None:
-        """Short dense journeys around a midnight, many of them with windows that close about DATA_UNTIL."""
+        """Short dense journeys around midnight, many with windows that close about DATA_UNTIL."""
         chance = self.chance
         for number in range(persons):
             base = START + timedelta(days=chance.choice([0, 1, 49, 50]), hours=chance.randrange(4))

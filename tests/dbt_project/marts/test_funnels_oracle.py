@@ -1,4 +1,4 @@
-"""fct_funnel_entries against a plain search over all assignments, written from the definition alone."""
+"""fct_funnel_entries against a plain search over all assignments, written from the definition."""
 
 from __future__ import annotations
 
