@@ -13,7 +13,7 @@ from ingestion.sample.visits import LETTERS
 
 
 class Backend:
-    """Collects the server's events of one person; whatever would happen after the window is left out."""
+    """Collects the server's events of one person; what lies after the window is left out."""
 
     def __init__(self, rng: Random, actor: Actor, window: Window) -> None:
         self.rng = rng
@@ -71,7 +71,7 @@ class Backend:
         return True
 
     def _verify(self, account: Account, *, shared: bool) -> None:
-        """Verify the address after sign-up, or in one of the nightly synchronisations."""
+        """Verify the address after sign-up, or in a nightly synchronisation."""
         joined = self.actor.signed_up_at
         assert joined is not None
         if joined == REGISTERED_BEFORE:
@@ -99,7 +99,7 @@ class Backend:
             self._mail(account, at + self.rng.randint(HOUR, 4 * DAY), "april_news")
 
     def _verify_shared_address(self, account: Account, at: int) -> None:
-        """A business customer also names the shop's own support address: a mailbox, not a person."""
+        """A business customer also names the shop's support address: a mailbox, not a person."""
         subject = {
             "user_id": account.user_id,
             "email": catalogue.SUPPORT_ADDRESS,
@@ -169,7 +169,7 @@ class Backend:
             self._refund(order, shipped_at + self.rng.randint(2 * DAY, 9 * DAY))
 
     def _refund(self, order: Movement, at: int) -> None:
-        """Half or all of the money goes back, days later; the provider may know only its customer."""
+        """Pay back half or all, days later; the provider may know only its own customer."""
         account, money = order.account, order.money
         share, cents = self.rng.choice((("full", money.cents), ("partial", money.cents // 2)))
         back = Money(-cents, money.currency, money.order_id)

@@ -1,9 +1,10 @@
-"""Time in the sample: whole milliseconds since 1970 in UTC, so that arithmetic is exact and fast."""
+"""Time in the sample: whole milliseconds since 1970 in UTC, exact and fast to reckon with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -34,9 +35,13 @@ def moment(at: int) -> datetime:
 
 def iso(at: int) -> str:
     """ISO 8601 with milliseconds and a ``Z``, as JavaScript writes it."""
-    return (_EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds")[:23] + "Z"
+    day, rest = divmod(at, DAY)
+    hours, rest = divmod(rest, HOUR)
+    minutes, rest = divmod(rest, MINUTE)
+    seconds, rest = divmod(rest, SECOND)
+    return f"{_day(day)}T{hours:02d}:{minutes:02d}:{seconds:02d}.{rest:03d}Z"
 
 
-def utc_day(at: int) -> date:
-    """The UTC calendar day, which names the landing folder."""
-    return moment(at).date()
+@cache
+def _day(number: int) -> str:
+    return moment(number * DAY).date().isoformat()

@@ -1,6 +1,7 @@
 """The sample company's own files: ``throughline.yml``, ``contracts/`` and ``exchange_rates.csv``.
 
-They are kept once, in the demo's home (the repository's ``data/``), and copied to other homes from there.
+They are kept once, in the demo's home (the repository's ``data/``), and copied to other homes
+from there.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _FILES = ("throughline.yml", "exchange_rates.csv")
 
 
 def install_company(home: Home) -> None:
-    """Give a home without a ``throughline.yml`` the sample company's configuration; others are left alone.
+    """Give a home without a ``throughline.yml`` the sample company's; others are left alone.
 
     Raises:
         UserError: when the clone's ``data/`` folder is not there to copy from.

@@ -1,8 +1,8 @@
 """How events reach the receiver: batched, late, twice, in contradiction, or broken on the way.
 
-Every first copy is received before its repeats, except where a queue on the device holds a batch back;
-then the copy in the later batch comes first, and both say the same time once the clock is corrected.
-Nothing is received after the window.
+Every first copy is received before its repeats, except where a queue on the device holds a batch
+back; then the copy in the later batch comes first, and both say the same time once the clock is
+corrected. Nothing is received after the window.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ class Delivery:
         self._put_server(event, received)
 
     def _broken(self, batch: list[Event]) -> Event | None:
-        """One more event of the batch's last actor that arrives broken; it has a sound neighbour."""
+        """One more event of the batch's last actor, broken on the way; its neighbours are sound."""
         near = batch[-1]
         if near.fate != "accepted":
             return None

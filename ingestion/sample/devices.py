@@ -1,7 +1,7 @@
 """What happens on each device over time, and which of it nobody could attribute afterwards.
 
-The truth is who acted; ``why_not`` is written while the scene is played, from what the people did, never from
-running the identity rules. Scenes that a correct implementation must get right:
+The truth is who acted; ``why_not`` is written while the scene is played, from what the people
+did, never from running the identity rules. Scenes that a correct implementation must get right:
 
 - a personal device is its owner's, from the first page before the first log-in to the last;
 - on a shared device a visit begins after a log-out or a pause of more than 45 minutes, and whoever
@@ -161,6 +161,8 @@ def shared_log(rng: Random, device: Device, visits: list[tuple[int, Actor]]) -> 
         if not log.is_free(start):
             continue
         if not actor.has_account(start):
+            if rng.random() < 0.6:
+                continue  # whoever has no account prefers a device of their own
             log.add(_unnamed_visit(rng, actor, device, start, "never_identified_visit"))
             continue
         ending: Ending = rng.choices(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ingestion.sample.catalogue import Campaign
 from ingestion.sample.people import Account, Actor, Device
 
 Fate = Literal["accepted", "stripped", "quarantined"]
@@ -64,7 +65,7 @@ class Event:
     place: str | None = None
     money: Money | None = None
     subject: dict[str, Any] | None = None
-    campaign: Any = None
+    campaign: Campaign | None = None
     fate: Fate = "accepted"
     fate_reason: str | None = None
     expected: str | None = None

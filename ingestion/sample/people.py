@@ -1,7 +1,8 @@
 """The latent people of the sample: who exists, what they own, and what they agreed to.
 
-Nothing here knows how identities are stitched. A household is the unit of generation, because only the members of one
-household share devices (the kiosk in the store is the exception and needs no neighbours to be judged).
+Nothing here knows how identities are stitched. A household is the unit of generation, because
+only the members of one household share devices (the kiosk in the store is the exception and needs
+no neighbours to be judged).
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Device:
 
 @dataclass(slots=True)
 class Actor:
-    """A person (or bot). ``signed_up_at`` is REGISTERED_BEFORE, None, or the true time, set when it happens."""
+    """A person or bot; ``signed_up_at`` is REGISTERED_BEFORE, None, or the true time, once past."""
 
     key: str
     role: Role
@@ -127,7 +128,7 @@ def households(persons: int, seed: int, window: Window) -> Iterator[Household]:
         members = [
             _person(rng, made + index, shares=shares, window=window) for index in range(size)
         ]
-        shared = _device(rng, f"d_{number:06d}s", "shared", members[0]) if shares else None
+        shared = _device(rng, f"d_{number:06d}s", "shared") if shares else None
         yield Household(rng, members, shared)
         made += size
         number += 1
@@ -184,14 +185,14 @@ def _consent(rng: Random, window: Window, *, forced: bool, bot: bool) -> Consent
 
 def _give_devices(rng: Random, actor: Actor, number: int, window: Window) -> None:
     if actor.role == "bot":
-        device = _device(rng, f"d_{number:06d}w", "personal", actor, source="web")
+        device = _device(rng, f"d_{number:06d}w", "personal", source="web")
         device.user_agent = rng.choice(catalogue.BOTS)
         actor.devices = [device]
         actor.visits = rng.randint(2, 8)
         return
     count = rng.choices((1, 2, 3), (30, 50, 20))[0]
     actor.devices = [
-        _device(rng, f"d_{number:06d}{'wmx'[index]}", "personal", actor) for index in range(count)
+        _device(rng, f"d_{number:06d}{'wmx'[index]}", "personal") for index in range(count)
     ]
     for device in actor.devices:
         if device.source == "mobile" and actor.consent.choice == "granted" and rng.random() < 0.04:
@@ -200,7 +201,7 @@ def _give_devices(rng: Random, actor: Actor, number: int, window: Window) -> Non
 
 
 def _device(
-    rng: Random, key: str, use: Use, actor: Actor, source: Literal["web", "mobile"] | None = None
+    rng: Random, key: str, use: Use, source: Literal["web", "mobile"] | None = None
 ) -> Device:
     source = source or ("web" if rng.random() < 0.62 else "mobile")
     skewed = rng.random() < 0.12
@@ -249,7 +250,7 @@ def _account(rng: Random, actor: Actor, number: int, suffix: str) -> Account:
 
 
 def visit_times(rng: Random, country: Country, count: int, first: int, last: int) -> list[int]:
-    """Sorted starts of visits between ``first`` and ``last`` (ms), in waking hours of the country."""
+    """Sorted starts (ms) of visits from ``first`` to ``last``, in the country's waking hours."""
     days = max(1, (last - first) // DAY)
     starts = []
     for _ in range(count):

@@ -1,7 +1,8 @@
 """Exchange rates of the sample: euros for one unit of another currency, one row a day.
 
-A fixed table, the same for every seed: the demo commits it as ``exchange_rates.csv``. SEK lacks a rate on some days
-on purpose, so that a missing rate is seen as flagged and counted instead of as zero.
+A fixed table, the same for every seed: the demo commits it as ``exchange_rates.csv``. SEK lacks a
+rate on some days on purpose, so that a missing rate is seen as flagged and counted instead of as
+zero.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def table() -> dict[tuple[date, str], Decimal]:
 
 
 def rate_at(at: int, currency: str) -> Decimal | None:
-    """The rate of the reporting time zone's calendar day at ``at`` (ms); None when there is none."""
+    """The rate of the day ``at`` (ms) falls on in the reporting time zone, if there is one."""
     if currency == REPORTING_CURRENCY:
         return Decimal(1)
     return table().get((moment(at).astimezone(REPORTING_ZONE).date(), currency))

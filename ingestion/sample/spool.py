@@ -1,6 +1,7 @@
-"""Sort any number of lines into landing files with little memory: collect by source and day, then write day by day.
+"""Sort any number of lines into landing files, holding one day of one source at a time.
 
-A collector runs on several nodes, so the files of one day overlap in time; each is in received order.
+A collector runs on several nodes, so the files of one day overlap in time; each is in received
+order.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""Write the sample company: latent people -> what they do -> how it arrives -> landing files and the truth.
+"""Write the sample company: people -> what they do -> how it arrives -> landing and the truth.
 
-The same (persons, days, seed, start) gives the same bytes. People are generated a household at a time and lines are
-sorted through a spool, so memory hardly grows with the number of events.
+The same (persons, days, seed, start) gives the same bytes. People are generated a household at a
+time and lines are sorted through a spool, so memory hardly grows with the number of events.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
 
-from governance.errors import UserError, UsageError
+from governance.errors import UsageError, UserError
 from governance.home import Home
 from governance.progress import Progress, silent
 from ingestion.sample.backend import Backend, stock_counts
@@ -182,7 +181,7 @@ class _Cast:
         """Now and then somebody's browser claims to be the customer next door."""
         if self._claims >= _CLAIMS or self._last_user is None or not actor.accounts:
             return None
-        if actor.consent.choice != "granted" or rng.random() > 0.02:
+        if actor.consent.choice != "granted" or rng.random() > 0.1:
             return None
         self._claims += 1
         return self._last_user
@@ -250,7 +249,7 @@ def _write_landing(
             names.flush()
             part = target.with_name(target.name + ".part")
             part.write_bytes(file.content)
-            os.replace(part, target)
+            part.replace(target)
             written.append(file.path)
             lines += file.lines
             size += len(file.content)

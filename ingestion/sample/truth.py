@@ -1,4 +1,4 @@
-"""What really happened, written apart from the landing files as Parquet; the pipeline never reads it."""
+"""What really happened, written apart as Parquet; the pipeline never reads it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingestion.sample import rates
-from ingestion.sample.clock import moment
 from ingestion.sample.events import Event, Movement
 from ingestion.sample.people import REGISTERED_BEFORE, Actor, Household
 
@@ -73,17 +72,21 @@ PURCHASES = pa.schema(
 
 README = """What really happened in the sample company: the answers, which the pipeline never reads.
 
-events.parquet     one row per event: who did it, when, what becomes of its first copy, and the person
-                   it must end with (`expected_person`), or why no rule could tell (`undecidable_reason`)
+events.parquet     one row per event: who did it, when, what becomes of its first copy, and the
+                   person it must end with (`expected_person`), or why no rule could tell
+                   (`undecidable_reason`)
 actors.parquet     one row per person or bot: accounts, devices, consent
 purchases.parquet  one row per order, renewal and refund, with the rate of its day
 landing.txt        the landing files of this sample, so that a later run replaces exactly these
 
-Right means: all decidable events with one `expected_person` share one person_id, and no person_id has
-decidable events of two.
+Right means: all decidable events with one `expected_person` share one person_id, and no person_id
+has decidable events of two.
 """
 
 _CHUNK = 50_000
+
+# Values in the order of the schema; times are milliseconds since 1970.
+_Row = tuple[Any, ...]
 
 
 class TruthWriter:
@@ -94,7 +97,7 @@ class TruthWriter:
             name: pq.ParquetWriter(folder / f"{name}.parquet", schema)
             for name, schema in (("events", EVENTS), ("actors", ACTORS), ("purchases", PURCHASES))
         }
-        self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in self._writers}
+        self._rows: dict[str, list[_Row]] = {name: [] for name in self._writers}
 
     def events(self, events: Iterable[Event]) -> None:
         """Record events after their delivery."""
@@ -116,15 +119,17 @@ class TruthWriter:
             self._flush(name)
             writer.close()
 
-    def _add(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
+    def _add(self, name: str, rows: Iterable[_Row]) -> None:
         self._rows[name] += rows
         if len(self._rows[name]) >= _CHUNK:
             self._flush(name)
 
     def _flush(self, name: str) -> None:
-        writer = self._writers[name]
-        writer.write_table(pa.Table.from_pylist(self._rows[name], writer.schema))
-        self._rows[name].clear()
+        writer, rows = self._writers[name], self._rows[name]
+        if rows:
+            columns = zip(writer.schema, zip(*rows, strict=True), strict=True)
+            writer.write_table(pa.table([_array(f, v) for f, v in columns], schema=writer.schema))
+        rows.clear()
 
 
 @contextmanager
@@ -139,33 +144,38 @@ def truth_writer(folder: Path) -> Iterator[TruthWriter]:
         writer.close()
 
 
-def _event_row(event: Event) -> dict[str, Any]:
+def _array(field: pa.Field, values: Iterable[Any]) -> pa.Array:
+    if field.type != TIME:
+        return pa.array(list(values), field.type)
+    return pa.array(list(values), pa.int64()).cast(pa.timestamp("ms")).cast(TIME)
+
+
+def _event_row(event: Event) -> _Row:
     actor = event.actor
-    return {
-        "source": event.source,
-        "event_id": event.event_id,
-        "event_name": event.name,
-        "actor": actor.key if actor else None,
-        "device": event.device.key if event.device else None,
-        "stated_user_id": event.user_id,
-        "occurred_at": moment(event.at).replace(tzinfo=None),
-        "disposition": event.fate,
-        "disposition_reason": event.fate_reason,
-        "copies": event.copies,
-        "conflicts": event.conflicts,
-        "lateness": event.lateness,
-        "decidable": event.expected is not None,
-        "undecidable_reason": event.why_not,
-        "expected_person": event.expected,
-        "quirk": event.quirk,
-        "order_id": event.money.order_id if event.money else None,
-        "is_bot": actor is not None and actor.role == "bot",
-    }
+    return (
+        event.source,
+        event.event_id,
+        event.name,
+        actor.key if actor else None,
+        event.device.key if event.device else None,
+        event.user_id,
+        event.at,
+        event.fate,
+        event.fate_reason,
+        event.copies,
+        event.conflicts,
+        event.lateness,
+        event.expected is not None,
+        event.why_not,
+        event.expected,
+        event.quirk,
+        event.money.order_id if event.money else None,
+        actor is not None and actor.role == "bot",
+    )
 
 
-def _actor_row(number: int, actor: Actor, household: Household, kiosk_key: str) -> dict[str, Any]:
+def _actor_row(number: int, actor: Actor, household: Household, kiosk_key: str) -> _Row:
     joined = actor.signed_up_at
-    known = joined is not None and joined != REGISTERED_BEFORE
     devices = [device.key for device in actor.devices]
     expected = list(actor.device_outcomes)
     if household.shared:
@@ -175,34 +185,32 @@ def _actor_row(number: int, actor: Actor, household: Household, kiosk_key: str) 
         devices.append(kiosk_key)
         expected.append("kiosk")
     changes = actor.consent.choice in ("withdrawn", "granted_late")
-    return {
-        "actor": actor.key,
-        "household": number,
-        "role": actor.role,
-        "user_ids": [a.user_id for a in actor.accounts] if joined is not None else [],
-        "signed_up_at": moment(joined).replace(tzinfo=None) if known and joined else None,
-        "registered_before": joined == REGISTERED_BEFORE,
-        "merges_accounts": actor.merges_accounts,
-        "consent": actor.consent.choice,
-        "consent_changes_at": moment(actor.consent.changes_at).replace(tzinfo=None)
-        if changes
-        else None,
-        "devices": devices,
-        "expected": expected,
-    }
+    return (
+        actor.key,
+        number,
+        actor.role,
+        [account.user_id for account in actor.accounts] if joined is not None else [],
+        None if joined == REGISTERED_BEFORE else joined,
+        joined == REGISTERED_BEFORE,
+        actor.merges_accounts,
+        actor.consent.choice,
+        actor.consent.changes_at if changes else None,
+        devices,
+        expected,
+    )
 
 
-def _purchase_row(movement: Movement) -> dict[str, Any]:
+def _purchase_row(movement: Movement) -> _Row:
     money = movement.money
     amount = Decimal(money.cents).scaleb(-2)
     rate = rates.rate_at(movement.at, money.currency)
-    return {
-        "actor": movement.actor.key,
-        "order_id": money.order_id,
-        "kind": movement.kind,
-        "amount": amount,
-        "currency": money.currency,
-        "occurred_at": moment(movement.at).replace(tzinfo=None),
-        "rate": rate,
-        "amount_reporting": None if rate is None else amount * rate,
-    }
+    return (
+        movement.actor.key,
+        money.order_id,
+        movement.kind,
+        amount,
+        money.currency,
+        movement.at,
+        rate,
+        None if rate is None else amount * rate,
+    )

@@ -1,7 +1,7 @@
-"""What a person does during one visit on one device: browsing, signing up, logging in, buying, leaving.
+"""What a person does during one visit on one device: browse, sign up, log in, buy, leave.
 
-The builder keeps the time, the log-in state of the device and the wire's identifiers; which visits
-happen, and whether a rule can tell who made them, is decided by ``devices``.
+The builder keeps the time, the log-in state of the device and the wire's identifiers; which
+visits happen, and whether a rule can tell who made them, is decided by ``devices``.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Visit:
         assert user_id is not None
 
     def buy(self, account: Account) -> None:
-        """View, add, check out, pay. The client reports the order too; the backend's word counts."""
+        """View, add, check out, pay; the client reports the order, the backend's word counts."""
         lines = [
             self.rng.choice(catalogue.PRODUCTS) for _ in range(self.rng.choice((1, 1, 1, 2, 3)))
         ]
@@ -151,7 +151,7 @@ class Visit:
     ) -> None:
         """Append an event some seconds later; two events of a device are never closer than 4 s.
 
-        Network delays differ by less than 3 s, so that correcting the clock cannot change the order.
+        Network delays differ by less than 1 s, so correcting the clock cannot change the order.
         """
         self.at += pause + 4 * SECOND + int(self.rng.expovariate(1 / 28_000)) % (400 * SECOND)
         reason = self.actor.consent.strip_reason(self.at)

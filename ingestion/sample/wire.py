@@ -1,7 +1,7 @@
-"""How an event looks on the wire: Segment's items for the web, the native envelope for apps and servers.
+"""How an event looks on the wire: Segment's items for the web, native ones for apps and servers.
 
-Client times are those of the device's own clock; the receiver's are true. Identifiers stand first in each object, so
-that even a line cut off in the middle says which event it was.
+Client times are those of the device's own clock; the receiver's are true. Identifiers stand first
+in each object, so that even a line cut off in the middle says which event it was.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any
 import orjson
 
 from ingestion.sample import catalogue
+from ingestion.sample.catalogue import Campaign
 from ingestion.sample.clock import DAY, iso
 from ingestion.sample.events import Event
 from ingestion.sample.people import Actor, Consent, Device
 
 _NOT_A_NUMBER = "@@nan@@"
 _BAD_UNICODE = "@@bytes@@"
-_WEB_LIBRARY = {"name": "analytics-next", "version": "1.77.0"}
-_APP_LIBRARY = {"name": "larkfield-kit", "version": "3.8.1"}
+_WEB_LIBRARY = {"name": "analytics.js", "version": "npm:next-1.77.0"}
 
 
 def web_item(event: Event) -> dict[str, Any]:
@@ -87,7 +87,8 @@ def app_line(event: Event, *, received: int, sent: int | None) -> bytes:
             "surface": "mobile",
             "platform": device.platform,
             "app_version": "3.8.1" if device.platform == "ios" else "3.8.0",
-            "library": _APP_LIBRARY,
+            "library": "larkfield-kit",
+            "library_version": "3.8.1",
             "locale": actor.country.locale,
             "timezone": actor.country.time_zone,
             "user_agent": device.user_agent,
@@ -106,7 +107,7 @@ def app_line(event: Event, *, received: int, sent: int | None) -> bytes:
 
 
 def server_line(event: Event, *, received: int, cents_more: int = 0) -> bytes:
-    """A native event as a server sends it; ``cents_more`` makes a copy that contradicts the first."""
+    """A native event as a server sends it; ``cents_more`` makes a contradicting copy."""
     line: dict[str, Any] = {
         "event_id": event.event_id,
         "received_at": iso(received),
@@ -188,14 +189,21 @@ def _web_context(event: Event, actor: Actor, device: Device) -> dict[str, Any]:
             "name": campaign.name,
         }
         if event.kind == "page":
-            query = f"?utm_source={campaign.source}&utm_medium={campaign.medium}&ref={actor.key}"
-            context["page"]["url"] += query
+            context["page"]["url"] += _query(campaign, actor)
     if campaign and campaign.referrer:
         context["page"]["referrer"] = campaign.referrer
     consent = _web_consent(actor.consent, event.at)
     if consent:
         context["consent"] = {"categoryPreferences": consent}
     return context
+
+
+def _query(campaign: Campaign, actor: Actor) -> str:
+    """What the link carried; newsletters put the reader's address into it, as many really do."""
+    query = f"?utm_source={campaign.source}&utm_medium={campaign.medium}"
+    if campaign.medium == "email" and actor.accounts:
+        query += f"&email={actor.accounts[0].email}"
+    return query
 
 
 def _web_consent(consent: Consent, at: int) -> dict[str, Any] | None:

@@ -1,0 +1,191 @@
+"""Compare what the marts say with what the latent people really did.
+
+Right means: all decidable events with one expected person share one person_id, and no person_id
+has decidable events of two expected persons. A person_id is owned by whoever has most of its
+events, and an expected person is known by the person_id with most of theirs; an event is right
+where the two agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+from governance.errors import UserError
+
+Value = int | Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One number as published and as it truly was; ``ok`` when they are equal."""
+
+    name: str
+    published: Value
+    truth: Value
+    ok: bool
+
+
+_LEDGER = """
+    select
+        cast(sum(received) as bigint) as received, cast(sum(accepted) as bigint) as accepted,
+        cast(sum(duplicate) as bigint) as duplicate, cast(sum(stripped) as bigint) as stripped,
+        cast(sum(quarantined) as bigint) as quarantined
+    from marts.rpt_pipeline
+"""
+_TRUE_LEDGER = """
+    select
+        cast(sum(copies) as bigint),
+        count(*) filter (disposition = 'accepted'),
+        cast(coalesce(sum(copies - 1) filter (disposition <> 'quarantined'), 0) as bigint),
+        count(*) filter (disposition = 'stripped'),
+        cast(coalesce(sum(copies) filter (disposition = 'quarantined'), 0) as bigint)
+    from truth_events
+"""
+_LEDGER_NAMES = (
+    "records received",
+    "events accepted",
+    "duplicates removed",
+    "records stripped for want of consent",
+    "records quarantined",
+)
+_DECIDED = """
+    create temp table decided as
+    select truth_events.expected_person, published.person_id
+    from truth_events
+    left join marts.fct_events as published using (source, event_id)
+    where truth_events.decidable
+"""
+_PEOPLE = """
+    with
+        shares as (
+            select expected_person, person_id, count(*) as events from decided group by all
+        ),
+        known_by as (
+            select expected_person, arg_max(person_id, (events, person_id)) as person_id
+            from shares where person_id is not null group by all
+        ),
+        owners as (
+            select person_id, arg_max(expected_person, (events, expected_person)) as expected_person
+            from shares where person_id is not null group by all
+        )
+    select
+        (select cast(coalesce(sum(events), 0) as bigint)
+         from shares join known_by using (expected_person, person_id)
+         join owners using (expected_person, person_id)),
+        (select cast(coalesce(sum(events), 0) as bigint) from shares),
+        (select count(distinct person_id) from decided),
+        (select count(distinct expected_person) from decided),
+        (select count(*) from (
+            select person_id from shares where person_id is not null
+            group by person_id having count(distinct expected_person) > 1))
+"""
+_MONEY = """
+    with
+        published as (
+            select
+                coalesce(currency, 'none') as currency,
+                sum(revenue_reporting) filter (revenue_reporting > 0) as gross,
+                sum(revenue_reporting) as net
+            from marts.fct_events where revenue_reporting is not null group by all
+        ),
+        true_money as (
+            select
+                currency,
+                sum(amount_reporting) filter (amount > 0) as gross,
+                sum(amount_reporting) as net
+            from truth_purchases where rate is not null group by all
+        )
+    select
+        currency,
+        coalesce(published.gross, 0), coalesce(true_money.gross, 0),
+        coalesce(published.net, 0), coalesce(true_money.net, 0)
+    from published full join true_money using (currency)
+    order by currency
+"""
+_COUNTS = {
+    "orders": (
+        "select count(distinct order_id) from marts.fct_events"
+        " where event_name = 'order_completed' and is_authoritative_revenue",
+        "select count(distinct order_id) from truth_purchases where kind = 'order'",
+    ),
+    "amounts without an exchange rate": (
+        "select count(*) from marts.fct_events where is_rate_missing",
+        "select count(*) from truth_purchases where rate is null",
+    ),
+    "sign-ups": (
+        "select count(*) from marts.fct_events where event_name = 'sign_up'",
+        "select count(*) from truth_events"
+        " where event_name = 'sign_up' and disposition = 'accepted'",
+    ),
+    "events of bots": (
+        "select count(*) from marts.fct_events where is_bot",
+        "select count(*) from truth_events where is_bot and disposition = 'accepted'",
+    ),
+}
+
+
+def measure(published_duckdb: Path, truth_dir: Path) -> list[Comparison]:
+    """Compare a published ``analytics.duckdb`` with the truth of the sample it was made from.
+
+    Raises:
+        UserError: when one of the two is not there.
+    """
+    for path, fix in (
+        (published_duckdb, "Publish first: throughline run hourly"),
+        (truth_dir / "events.parquet", "Write a sample first: throughline synth"),
+    ):
+        if not path.exists():
+            raise UserError(f"There is nothing at {path} to compare.", fix=fix)
+    with duckdb.connect(published_duckdb, read_only=True) as connection:
+        for name in ("events", "purchases"):
+            file = str(truth_dir / f"{name}.parquet")
+            connection.read_parquet(file).create_view(f"truth_{name}")
+        return [
+            *_ledger(connection),
+            *_people(connection),
+            *(_count(connection, name, *queries) for name, queries in _COUNTS.items()),
+            *_money(connection),
+        ]
+
+
+def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Value, ...]:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return tuple(value or 0 for value in row)
+
+
+def _compare(name: str, published: Value, truth: Value) -> Comparison:
+    return Comparison(name, published, truth, published == truth)
+
+
+def _ledger(connection: duckdb.DuckDBPyConnection) -> list[Comparison]:
+    published, truth = _row(connection, _LEDGER), _row(connection, _TRUE_LEDGER)
+    return [_compare(*cell) for cell in zip(_LEDGER_NAMES, published, truth, strict=True)]
+
+
+def _people(connection: duckdb.DuckDBPyConnection) -> list[Comparison]:
+    connection.execute(_DECIDED)
+    right, decidable, persons, people, merged = _row(connection, _PEOPLE)
+    return [
+        _compare("decidable events with the right person", right, decidable),
+        _compare("persons behind decidable events", persons, people),
+        _compare("persons merged wrongly", merged, 0),
+    ]
+
+
+def _count(
+    connection: duckdb.DuckDBPyConnection, name: str, published: str, truth: str
+) -> Comparison:
+    return _compare(name, _row(connection, published)[0], _row(connection, truth)[0])
+
+
+def _money(connection: duckdb.DuckDBPyConnection) -> list[Comparison]:
+    found: list[Comparison] = []
+    for currency, gross, true_gross, net, true_net in connection.execute(_MONEY).fetchall():
+        found.append(_compare(f"gross revenue paid in {currency}, EUR", gross, true_gross))
+        found.append(_compare(f"net revenue paid in {currency}, EUR", net, true_net))
+    return found
