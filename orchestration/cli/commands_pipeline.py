@@ -1,0 +1,242 @@
+"""Commands that move data: synth, load, build, publish, run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from governance.errors import UsageError
+from orchestration.cli.output import plain, short, size
+from orchestration.cli.state import state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from orchestration.publishing import PublishReport, Version
+
+OUTCOMES = {
+    "published": "Published",
+    "unchanged": "Nothing changed; still",
+    "held_back": "Held back (the same content was rolled back); still",
+}
+
+
+class JobName(StrEnum):
+    """The Dagster jobs."""
+
+    hourly = "hourly"
+    nightly = "nightly"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands of this module."""
+    for command in (synth, load, build, publish, run):
+        app.command()(command)
+
+
+def synth(
+    context: typer.Context,
+    persons: Annotated[
+        int | None, typer.Option(help="How many people.", show_default=False)
+    ] = None,
+    days: Annotated[int, typer.Option(help="How many days they act.")] = 30,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same company.")] = 7,
+) -> None:
+    """Write the landing files of a sample company, and apart the truth about it."""
+    from ingestion.sample import DEFAULT_PERSONS, write_sample
+
+    shared = state(context)
+    home = shared.home()
+    with shared.output.progress() as progress:
+        report = write_sample(
+            home, persons=persons or DEFAULT_PERSONS, days=days, seed=seed, progress=progress
+        )
+
+    def show(screen: Console) -> None:
+        screen.print(
+            f"Wrote {report.events:,} events of {report.persons:,} people: {report.files:,} files,"
+            f" {size(report.bytes)}, in {short(home.landing)}"
+        )
+
+    shared.output.result(report, show)
+
+
+def load(
+    context: typer.Context,
+    source: Annotated[str | None, typer.Argument(help="One source; all when left out.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Read kept files once more.")] = False,
+) -> None:
+    """Load what landed into the warehouse's raw tables."""
+    from ingestion.load import load as load_landing
+
+    shared = state(context)
+    home, config, keys = shared.opened()
+    names = [known.name for known in config.sources]
+    if source and source not in names:
+        raise UsageError(
+            f"There is no source {source!r} in throughline.yml.",
+            why=f"It names: {', '.join(names)}.",
+            fix=f"throughline load {names[0]}" if names else "Add the source to throughline.yml",
+        )
+    with shared.output.progress() as progress:
+        report = load_landing(
+            home,
+            config,
+            keys,
+            sources=[source] if source else None,
+            again=again,
+            progress=progress,
+        )
+    shared.output.result(report, lambda screen: show_facts(screen, plain(report)))
+
+
+def build(
+    context: typer.Context,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Build from raw, not from what was built.")
+    ] = False,
+) -> None:
+    """Build and test every model of the warehouse."""
+    from orchestration.pipeline import build as build_models
+
+    shared = state(context)
+    home, config, keys = shared.opened()
+    with shared.output.progress() as progress:
+        report = build_models(home, config, keys, full_refresh=full_refresh, progress=progress)
+
+    def show(screen: Console) -> None:
+        screen.print(
+            f"Built {report.models} models, {report.tests} tests passed"
+            f" ({report.warnings} warnings) in {report.seconds:.0f} s"
+        )
+
+    shared.output.result(report, show)
+
+
+def publish(
+    context: typer.Context,
+    rollback: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Make a kept version current again.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the kept versions.")] = False,
+) -> None:
+    """Publish the marts, or go back to a version published before."""
+    if rollback and listed:
+        raise UsageError("--rollback and --list are two commands.", fix="Give one of them.")
+    if listed:
+        _list_versions(context)
+    elif rollback:
+        _roll_back(context, rollback)
+    else:
+        _publish_now(context)
+
+
+def run(
+    context: typer.Context, job: Annotated[JobName, typer.Argument(help="The Dagster job.")]
+) -> None:
+    """Run a Dagster job here: load, build, check, publish. It shows in the UI."""
+    from orchestration.jobs import run_job
+
+    shared = state(context)
+    home, _, _ = shared.opened()
+    with shared.output.progress() as progress:
+        report = run_job(home, job.value, progress)
+
+    def show(screen: Console) -> None:
+        loaded = sum(report.rows_loaded.values())
+        screen.print(
+            f"Run {report.run_id}: {loaded:,} rows loaded, {report.checks} checks,"
+            f" {len(report.warnings)} warnings, {report.seconds:.0f} s"
+        )
+        for warning in report.warnings:
+            screen.print(f"  warning: {warning}", markup=False, soft_wrap=True)
+        screen.print(f"{OUTCOMES[report.outcome]} {report.version}")
+
+    shared.output.result(report, show)
+
+
+def show_facts(screen: Console, data: dict) -> None:
+    """A report whose fields speak for themselves, one a line."""
+    for name, value in data.items():
+        label = name.replace("_", " ")
+        text = (
+            f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+        )
+        screen.print(f"{label:<16} {text}", markup=False, soft_wrap=True)
+
+
+def show_published(screen: Console, report: PublishReport) -> None:
+    """What a publish did and where to open it."""
+    screen.print(f"{OUTCOMES[report.outcome]} {report.version}")
+    if report.outcome == "published":
+        screen.print(
+            f"{sum(report.rows.values()):,} rows in {len(report.rows)} tables;"
+            f" months of events written: {report.partitions_written},"
+            f" unchanged: {report.partitions_linked}"
+        )
+    if report.outcome == "held_back":
+        screen.print("To publish it after all: throughline publish --list, then --rollback VERSION")
+    _show_path(screen, report.path)
+
+
+def _publish_now(context: typer.Context) -> None:
+    from orchestration.pipeline import publish_marts
+
+    shared = state(context)
+    home, config, keys = shared.opened()
+    with shared.output.progress() as progress:
+        report = publish_marts(home, config, keys, progress=progress)
+    shared.output.result(report, lambda screen: show_published(screen, report))
+
+
+def _roll_back(context: typer.Context, version: str) -> None:
+    from orchestration.publishing import current_file, rollback
+
+    shared = state(context)
+    home = shared.home()
+    previous = rollback(home, version, now=datetime.now(UTC))
+
+    def show(screen: Console) -> None:
+        screen.print(f"Current is {version}; it was {previous or 'none'}")
+        screen.print(f"To undo: throughline publish --rollback {previous}")
+        _show_path(screen, current_file(home))
+
+    shared.output.result({"version": version, "previous": previous}, show)
+
+
+def _list_versions(context: typer.Context) -> None:
+    from orchestration.publishing import versions
+
+    shared = state(context)
+    kept = versions(shared.home())
+    data = [
+        {
+            "version": version.name,
+            "created_at": version.created_at,
+            "current": version.is_current,
+            "withdrawn": version.is_withdrawn,
+            "bytes": version.bytes,
+            "rows": version.manifest.rows,
+            "run_id": version.manifest.run_id,
+        }
+        for version in kept
+    ]
+    shared.output.result({"versions": data}, lambda screen: _show_versions(screen, kept))
+
+
+def _show_versions(screen: Console, kept: tuple[Version, ...]) -> None:
+    if not kept:
+        screen.print("Nothing is published yet. Fix: throughline run hourly")
+    for version in kept:
+        mark = "current" if version.is_current else "withdrawn" if version.is_withdrawn else ""
+        rows = f"{version.manifest.rows:,} rows"
+        screen.print(f"{version.name}  {rows:>16}  {size(version.bytes):>9}  {mark}".rstrip())
+
+
+def _show_path(screen: Console, path: Path) -> None:
+    screen.print(f"Open {short(path)}", markup=False, soft_wrap=True)

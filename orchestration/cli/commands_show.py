@@ -1,0 +1,202 @@
+"""Commands for a first look: demo and dev."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from governance.home import Home
+from orchestration.cli.output import plain, short
+from orchestration.cli.state import State, state
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from governance.progress import Progress
+
+_PARAMETERS = "parameters.json"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands of this module."""
+    app.command()(demo)
+    app.command()(dev)
+
+
+def dev(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(help="Where the UI listens, on 127.0.0.1.")] = 3000,
+) -> None:
+    """Start the Dagster UI and its daemon; Ctrl-C ends both."""
+    from orchestration.instance import dagster_environment
+
+    shared = state(context)
+    home, _, _ = shared.opened()
+    _refuse_taken(port)
+    shared.output.note(f"The UI of {home.root} is coming up at http://127.0.0.1:{port}")
+    command = [sys.executable, "-m", "dagster", "dev"]
+    command += ["-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    # this process becomes Dagster's, so Ctrl-C and service managers reach it directly
+    os.execve(command[0], command, dagster_environment(home))  # noqa: S606 - no shell wanted
+
+
+def demo(
+    context: typer.Context,
+    persons: Annotated[
+        int | None, typer.Option(help="How many people.", show_default=False)
+    ] = None,
+    days: Annotated[int, typer.Option(help="How many days they act.")] = 30,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same company.")] = 7,
+) -> None:
+    """A sample company, from raw events to published marts, beside the truth."""
+    from ingestion.sample import DEFAULT_PERSONS
+    from orchestration.jobs import run_job
+    from orchestration.publishing import current_file
+
+    shared = state(context)
+    parameters = {"persons": persons or DEFAULT_PERSONS, "days": days, "seed": seed}
+    home = _demo_home(shared)
+    with shared.output.progress() as progress:
+        _synthesise(home, parameters, shared, progress)
+        report = run_job(home, "hourly", progress)
+    from ingestion.sample import measure
+
+    numbers = measure(current_file(home), home.truth)
+
+    def show(screen: Console) -> None:
+        _show_numbers(screen, numbers)
+        _show_where_next(screen, home, current_file(home))
+
+    shared.output.result({"run": plain(report), "numbers": numbers}, show)
+    if not all(number.ok for number in numbers):
+        raise typer.Exit(4)
+
+
+def _demo_home(shared: State) -> Home:
+    """The demo's home, made with its keys when it is new.
+
+    Raises:
+        UserError: the folder holds a company of its own, or a warehouse without keys.
+    """
+    from governance.keys import load_keys, make_keys
+
+    named = shared.given_home or Path("data")
+    named.expanduser().mkdir(parents=True, exist_ok=True)
+    home = shared.home()
+    _refuse_real_company(home)
+    if not home.keys.exists() and not home.warehouse.exists():
+        make_keys(home)
+    load_keys(home)
+    return home
+
+
+def _refuse_real_company(home: Home) -> None:
+    from governance.errors import UserError
+
+    if home.warehouse.exists() and not home.truth.is_dir():
+        raise UserError(
+            f"{home.root} holds a company of its own, not the sample.",
+            why="The demo would mix its events with them.",
+            fix="Give it another folder: throughline --home /tmp/demo demo",
+        )
+
+
+def _synthesise(home: Home, wanted: dict[str, int], shared: State, progress: Progress) -> None:
+    """Write the sample unless landing holds just this one already.
+
+    Another sample in the same home would add to the old one's events, so the warehouse starts anew.
+    """
+    from ingestion.sample import write_sample
+
+    noted = home.truth / _PARAMETERS
+    try:
+        found = json.loads(noted.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        found = None
+    if found == wanted and home.landing.is_dir():
+        return
+    if home.warehouse.exists():
+        shared.output.note("Another sample than last time: the demo's warehouse is made anew.")
+        _start_over(home)
+    noted.unlink(missing_ok=True)
+    write_sample(
+        home,
+        persons=wanted["persons"],
+        days=wanted["days"],
+        seed=wanted["seed"],
+        progress=progress,
+    )
+    # last: a sample that was cut off is written again
+    noted.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
+
+
+def _start_over(home: Home) -> None:
+    """Remove what was made from the demo's old landing files; published versions stay."""
+    import shutil
+
+    from governance.warehouse import warehouse_lock
+
+    with warehouse_lock(home, "demo"):
+        for path in home.root.glob(f"{home.warehouse.name}*"):
+            path.unlink()
+        home.vault.unlink(missing_ok=True)
+        for folder in (home.rejects, home.dlt):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _show_numbers(screen: Console, numbers: list) -> None:
+    from rich.table import Table
+
+    table = Table("", "published", "truth", "", title="The sample company in numbers")
+    table.columns[1].justify = table.columns[2].justify = "right"
+    for number in numbers:
+        mark = "[green]equal[/]" if number.ok else "[red]differs[/]"
+        table.add_row(number.name, _figure(number.published), _figure(number.truth), mark)
+    screen.print(table)
+
+
+def _figure(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+
+
+def _show_where_next(screen: Console, home: Home, published: Path) -> None:
+    path = short(published)
+    for lead, text in (
+        ("Published", path),
+        ("Query it", f'duckdb -readonly {path} "select * from marts.rpt_metrics_daily limit 10"'),
+        ("See it", "make dev   # the Dagster UI at http://127.0.0.1:3000"),
+        (
+            "Status",
+            "throughline status"
+            if home.root == Path("data").resolve()
+            else f"throughline --home {short(home.root)} status",
+        ),
+    ):
+        screen.print(f"{lead:<10} {text}", markup=False, soft_wrap=True)
+
+
+def _refuse_taken(port: int) -> None:
+    """Dagster's own message about a taken port is a traceback."""
+    import socket
+
+    from governance.errors import UserError
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UserError(
+                f"The port {port} is taken.",
+                why=str(error.strerror),
+                fix=f"throughline dev --port {port + 1}",
+            ) from error

@@ -1,0 +1,202 @@
+"""How a home is: what is published, what waits in landing, what failed, who works, what to do next.
+
+Nothing here waits: while another process holds the warehouse, what only the warehouse knows is left
+out.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from governance.config import Config, is_address
+from governance.errors import WarehouseBusyError
+from governance.home import Home
+from governance.keys import Keys
+from governance.warehouse import Holder, lock_holder, open_warehouse, warehouse_lock
+from orchestration.dbt import Failure, read_report, target_folder
+from orchestration.publishing import Version, versions
+
+_SEGMENT_NAMES = (".jsonl", ".ndjson", ".json")
+_PACKED = (".gz", ".zst")
+
+_LOADED = """
+    select source, segment, max(size_bytes)
+    from raw.segments
+    where _dlt_load_id in (select load_id from raw._dlt_loads where status = 0)
+    group by source, segment
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The current version; ``age_seconds`` since it was made, ``data_until`` per source."""
+
+    version: str
+    run_id: str
+    age_seconds: float
+    rows: dict[str, int]
+    data_until: dict[str, str | None]
+    is_rolled_back: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LastBuild:
+    """The verdict of the last build that came to its end."""
+
+    at: datetime
+    models: int
+    tests: int
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """A source's folder; ``pending_bytes`` is None when only the busy warehouse knows."""
+
+    source: str
+    path: str
+    exists: bool
+    files: int
+    bytes: int
+    pending_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything ``throughline status`` shows; ``next_command`` is what to type now."""
+
+    home: Path
+    published: Published | None
+    kept_versions: int
+    last_build: LastBuild | None
+    landing: tuple[Landing, ...]
+    lock_holder: Holder | None
+    next_command: str
+    why_next: str
+
+
+def read_status(home: Home, config: Config, keys: Keys, *, now: datetime | None = None) -> Status:
+    """The status of a home.
+
+    Raises:
+        UserError: the warehouse was made with other keys or another version of the program.
+    """
+    instant = now or datetime.now(UTC)
+    kept = versions(home)
+    holder = lock_holder(home)
+    loaded = _loaded_sizes(home, config, keys) if holder is None else None
+    landing = tuple(_landing(home, source.name, source.path, loaded) for source in config.sources)
+    published = _published(kept, instant)
+    last_build = read_last_build(home)
+    command, why = _next_step(home, published, last_build, landing, holder)
+    return Status(
+        home=home.root,
+        published=published,
+        kept_versions=len(kept),
+        last_build=last_build,
+        landing=landing,
+        lock_holder=holder,
+        next_command=command,
+        why_next=why,
+    )
+
+
+def read_last_build(home: Home) -> LastBuild | None:
+    """The last build's verdict, whoever ran it; None when there is none or it was cut off."""
+    results = target_folder(home) / "run_results.json"
+    try:
+        content = json.loads(results.read_bytes())
+        report = read_report(home, seconds=content["elapsed_time"])
+        at = datetime.fromisoformat(content["metadata"]["generated_at"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+    return LastBuild(at, report.models, report.tests, report.failures)
+
+
+def _published(kept: tuple[Version, ...], now: datetime) -> Published | None:
+    current = next((version for version in kept if version.is_current), None)
+    if current is None:
+        return None
+    return Published(
+        version=current.name,
+        run_id=current.manifest.run_id,
+        age_seconds=(now - current.created_at).total_seconds(),
+        rows={table.name: table.rows for table in current.manifest.tables},
+        data_until=current.manifest.data_until,
+        is_rolled_back=any(version.is_withdrawn for version in kept),
+    )
+
+
+def _loaded_sizes(home: Home, config: Config, keys: Keys) -> dict[tuple[str, str], int] | None:
+    """Size of each segment when it was last read; None when a holder came between."""
+    import duckdb
+
+    if not home.warehouse.exists():
+        return {}
+    try:
+        with (
+            warehouse_lock(home, "status", wait_seconds=0),
+            open_warehouse(home, keys=keys, storage=config.storage) as connection,
+        ):
+            rows = connection.execute(_LOADED).fetchall()
+    except duckdb.CatalogException:
+        return {}  # made, but nothing was ever loaded
+    except WarehouseBusyError:
+        return None
+    return {(source, segment): size for source, segment, size in rows}
+
+
+def _landing(
+    home: Home, source: str, path: str, loaded: dict[tuple[str, str], int] | None
+) -> Landing:
+    """List a local folder; a remote one is not looked into, that could take minutes."""
+    if is_address(path):
+        return Landing(source, path, exists=True, files=0, bytes=0, pending_bytes=None)
+    folder = home.root / path
+    sizes = {
+        file.relative_to(folder).as_posix(): file.stat().st_size
+        for file in folder.rglob("*")
+        if file.is_file() and _is_segment(file)
+    }
+    pending = None
+    if loaded is not None:
+        pending = sum(
+            max(0, size - loaded.get((source, segment), 0)) for segment, size in sizes.items()
+        )
+    return Landing(source, path, folder.is_dir(), len(sizes), sum(sizes.values()), pending)
+
+
+def _is_segment(file: Path) -> bool:
+    name = file.name
+    for suffix in _PACKED:
+        name = name.removesuffix(suffix)
+    return not name.startswith(".") and name.endswith(_SEGMENT_NAMES)
+
+
+def _next_step(
+    home: Home,
+    published: Published | None,
+    last_build: LastBuild | None,
+    landing: tuple[Landing, ...],
+    holder: Holder | None,
+) -> tuple[str, str]:
+    """The command to type now, and why."""
+    missing = [item for item in landing if not item.exists]
+    pending = sum(item.pending_bytes or 0 for item in landing)
+    if holder:
+        return "throughline status", f"{holder} is at work; look again when it is done"
+    if last_build and last_build.failures:
+        look = last_build.failures[0]
+        return "throughline build", f"mend what {look.name} found first (see {look.path})"
+    if missing:
+        return f"mkdir -p {home.root / missing[0].path}", "a source's landing folder is missing"
+    if pending:
+        return "throughline run hourly", "new files wait in landing"
+    if published is None and home.warehouse.exists():
+        return "throughline run hourly", "nothing is published yet"
+    if published is None:
+        return "throughline synth", "landing is empty: put files there, or make a sample company"
+    return "throughline dev", "all is published; see it in the Dagster UI"
