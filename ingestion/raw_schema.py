@@ -29,7 +29,9 @@ EVENTS = pa.schema(
         pa.field("disposition", pa.string(), nullable=False),  # accepted | stripped
         pa.field("strip_reason", pa.string()),  # missing | denied | unreadable | contradictory
         pa.field("dedupe_key", pa.string(), nullable=False),  # keyed hash of (group, producer id)
-        pa.field("content_digest", pa.string(), nullable=False),  # of the record less its transport stamps
+        pa.field(
+            "content_digest", pa.string(), nullable=False
+        ),  # of the record less its transport stamps
         pa.field("contract_status", pa.string()),  # valid | unplanned
         pa.field("contract_version", pa.string()),
         pa.field("redactions", pa.int32(), nullable=False),  # masked patterns in this record
@@ -92,7 +94,9 @@ EVENTS = pa.schema(
         pa.field("order_id", pa.string()),
         # the rest: JSON objects, keys as sent
         pa.field("properties", pa.string()),  # declared by the contract: reviewed
-        pa.field("properties_unreviewed", pa.string()),  # not declared, or classed free_text or sensitive; patterns masked
+        pa.field(
+            "properties_unreviewed", pa.string()
+        ),  # not declared, or classed free_text or sensitive; patterns masked
     ]
 )
 
@@ -100,7 +104,9 @@ REJECTS = pa.schema(
     [
         *RECORD,
         pa.field("reject_id", pa.string(), nullable=False),  # keyed hash of the record's identity
-        pa.field("records", pa.int32(), nullable=False),  # how many records of the ledger it stands for
+        pa.field(
+            "records", pa.int32(), nullable=False
+        ),  # how many records of the ledger it stands for
         pa.field("reason", pa.string(), nullable=False),  # ingestion.rejects.Reason
         pa.field("pointer", pa.string()),  # JSON pointer to the offending value
         pa.field("detail", pa.string()),  # what is wrong, never the value itself
@@ -146,7 +152,9 @@ EXCHANGE_RATES = pa.schema(
     [
         pa.field("date", pa.date32(), nullable=False),
         pa.field("currency", pa.string(), nullable=False),
-        pa.field("rate", pa.decimal128(18, 8), nullable=False),  # reporting-currency units for 1 unit
+        pa.field(
+            "rate", pa.decimal128(18, 8), nullable=False
+        ),  # reporting-currency units for 1 unit
     ]
 )
 

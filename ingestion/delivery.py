@@ -1,0 +1,107 @@
+"""What one landing line delivers: the collector's wrapping, the body, and the records in it.
+
+A line is a record in the source's format, a batch of them (``{"batch": [...]}``), or the collector's record
+``{"receipt_id", "received_at", "source", "headers", "body"}`` around either, its body an object or
+the text of one. ``receipts`` counts the same shapes on its own, in SQL.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ingestion.parser import JsonObject, parse
+from ingestion.refusals import Reason, Refusal, child
+from ingestion.times import microseconds
+
+_RECORD_KEYS = ("event_name", "type")  # a record of its own, whatever else it carries
+
+
+class Delivery(NamedTuple):
+    """A line, unwrapped. ``records`` is None where the body is itself the one record."""
+
+    body: JsonObject
+    records: list[Any] | None
+    received_at: int | None
+    """The receiver's own stamp, microseconds UTC."""
+    receipt_id: str | None
+    path: str | None
+    """Of the request, where the collector kept it: Segment's browser calls differ only in it."""
+    wrapped: bool
+
+
+def unwrap(line: JsonObject, *, depth: int, batch_events: int) -> Delivery:
+    """Read the wrapping of one parsed line.
+
+    Raises:
+        Refusal: the line as a whole cannot be used.
+    """
+    received_at = _received_at(line)
+    wrapped = "body" in line and line["body"] is not None and not _is_batch(line)
+    wrapped = wrapped and not any(key in line for key in _RECORD_KEYS)
+    body = _body(line["body"], depth) if wrapped else line
+    records = body.get("batch")
+    if type(records) is not list:
+        records = None
+    elif not records:
+        raise Refusal(Reason.EMPTY_BATCH, _batch_pointer(wrapped), "the batch holds no records")
+    elif len(records) > batch_events:
+        raise Refusal(
+            Reason.BATCH_TOO_LONG, _batch_pointer(wrapped), "more records than limits.batch_events"
+        )
+    receipt_id = line.get("receipt_id")
+    return Delivery(
+        body,
+        records,
+        received_at,
+        receipt_id if type(receipt_id) is str else None,
+        _path(line) if wrapped else None,
+        wrapped,
+    )
+
+
+def narrowed(line: JsonObject, delivery: Delivery, item: int) -> JsonObject:
+    """The line as if it had delivered only this record: what a reject keeps, so that it can be judged again."""
+    if delivery.records is None:
+        return line
+    body = {**delivery.body, "batch": [delivery.records[item]]}
+    return {**line, "body": body} if delivery.wrapped else body
+
+
+def _received_at(line: JsonObject) -> int | None:
+    key = "received_at"
+    stamp = line.get(key)
+    if stamp is None:
+        key = "receivedAt"
+        stamp = line.get(key)
+        if stamp is None:
+            return None
+    try:
+        return microseconds(stamp)
+    except (ValueError, TypeError):
+        raise Refusal(Reason.INVALID_TIME, child("", key), "not an ISO 8601 time") from None
+
+
+def _body(body: object, depth: int) -> JsonObject:
+    if type(body) is str:
+        try:
+            return parse(body.encode(), depth=depth)
+        except Refusal as refusal:
+            raise Refusal(refusal.reason, "/body", refusal.detail) from None
+    if type(body) is not dict:
+        raise Refusal(Reason.NOT_AN_OBJECT, "/body", "the body must be a JSON object, or its text")
+    return body
+
+
+def _is_batch(line: JsonObject) -> bool:
+    batch = line.get("batch")
+    return type(batch) is list and len(batch) > 0
+
+
+def _batch_pointer(wrapped: bool) -> str:
+    return "/body/batch" if wrapped else "/batch"
+
+
+def _path(line: JsonObject) -> str | None:
+    headers = line.get("headers")
+    path = line.get("path") or (headers.get("path") if type(headers) is dict else None)
+    return path if type(path) is str else None

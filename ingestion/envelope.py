@@ -1,0 +1,232 @@
+"""The envelope of an event: members of native form read strictly, masked, tokenised, as groups of columns.
+
+Each method gives one group of columns of ``raw_schema.EVENTS``, in its order. Types are strict: a string where
+a boolean belongs is a refusal, not a guess.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from governance.contracts import Contracts
+from governance.masking import mask_json, mask_text, reduce_url
+from ingestion.identifiers import Identifiers
+from ingestion.money import amount
+from ingestion.parser import JsonObject, dump
+from ingestion.refusals import Reason, Refusal, child
+from ingestion.user_agent import classify
+from ingestion.web import UTM, Address, read_address
+
+Columns = tuple[Any, ...]
+
+_CAMPAIGN = ("source", "medium", "campaign", "term", "content")
+_REMEMBERED = 1 << 16
+_NO_ADDRESS = Address(None, None, None, {}, None, 0)
+_country = re.compile(r"[A-Za-z]{2}").fullmatch
+
+
+class Envelope:
+    """Reads the parts of one source's events; ``masked`` counts what was masked since it was last set to 0."""
+
+    def __init__(
+        self, identifiers: Identifiers, contracts: Contracts, *, string_chars: int
+    ) -> None:
+        self._identifiers = identifiers
+        self._contracts = contracts
+        self._longest = string_chars
+        self._texts: dict[str, str] = {}
+        self.masked = 0
+
+    def text(self, value: object, pointer: str) -> str | None:
+        """A free string with its patterns masked; an empty one is none."""
+        if value is None:
+            return None
+        if type(value) is not str:
+            raise Refusal(Reason.INVALID_FIELD, pointer, "must be a string")
+        try:
+            return self._texts[value] or None
+        except KeyError:
+            return self._clean(value, pointer)
+
+    def who(self, subject: JsonObject, context: JsonObject, previous: object) -> Columns:
+        """From ``user_id`` to ``client_session_id``."""
+        identifier = self._identifiers.identifier
+        verified = subject.get("email_verified")
+        if verified is not None and type(verified) is not bool:
+            raise Refusal(Reason.INVALID_FIELD, "/subject/email_verified", "must be true or false")
+        session = context.get("session_id")
+        return (
+            identifier(subject.get("user_id"), "/subject/user_id"),
+            identifier(subject.get("anonymous_id"), "/subject/anonymous_id"),
+            identifier(subject.get("device_id"), "/subject/device_id"),
+            identifier(subject.get("account_id"), "/subject/account_id"),
+            self._external_ids(subject.get("external_ids")),
+            self._identifiers.email(subject.get("email"), "/subject/email"),
+            verified,
+            self._identifiers.phone(subject.get("phone"), "/subject/phone"),
+            identifier(previous, "/properties/previous_id"),
+            identifier(session, "/context/session_id"),
+        )
+
+    def where(self, context: JsonObject) -> Columns:
+        """From ``platform`` to ``is_bot``. The IP address is dropped."""
+        text = self.text
+        agent = context.get("user_agent")
+        device_class, is_bot = (
+            (None, False) if agent is None else classify(_string(agent, "/context/user_agent"))
+        )
+        country = text(context.get("country"), "/context/country")
+        if country is not None and not _country(country):
+            raise Refusal(Reason.INVALID_FIELD, "/context/country", "must be two letters, ISO 3166")
+        return (
+            text(context.get("platform"), "/context/platform"),
+            text(context.get("app_version"), "/context/app_version"),
+            text(context.get("library"), "/context/library"),
+            text(context.get("library_version"), "/context/library_version"),
+            text(context.get("correlation_id"), "/context/correlation_id"),
+            *self._page(context),
+            text(context.get("locale"), "/context/locale"),
+            text(context.get("timezone"), "/context/timezone"),
+            country and country.upper(),
+            device_class,
+            is_bot,
+        )
+
+    def money(self, revenue: object) -> Columns:
+        """``revenue``, ``currency`` and ``order_id``."""
+        if revenue is None:
+            return (None, None, None)
+        if type(revenue) is not dict:
+            raise Refusal(Reason.INVALID_FIELD, "/revenue", "must be an object")
+        written = revenue.get("amount")
+        currency = self.text(revenue.get("currency"), "/revenue/currency")
+        order = revenue.get("order_id")
+        return (
+            None if written is None else amount(written, "/revenue/amount"),
+            currency and currency.strip().upper(),
+            self._identifiers.identifier(order, "/revenue/order_id"),
+        )
+
+    def properties(self, event_name: str, properties: JsonObject) -> tuple[str | None, str | None]:
+        """Reviewed and unreviewed properties as JSON: direct identifiers as tokens, patterns masked."""
+        if not properties:
+            return None, None
+        split = self._contracts.split(event_name, properties)
+        reviewed = split.reviewed
+        for name, value in split.direct.items():
+            if value is not None and value != "":
+                reviewed[name] = self._identifiers.property(name, value)
+        return self._masked_json(reviewed), self._masked_json(split.unreviewed)
+
+    def _clean(self, value: str, pointer: str) -> str | None:
+        if len(value) > self._longest:
+            raise Refusal(Reason.INVALID_FIELD, pointer, "longer than limits.string_chars")
+        masked, hits = mask_text(value)
+        # DuckDB's JSON functions and many a reader stop at a NUL.
+        masked = masked.replace("\x00", "\ufffd")
+        if hits:
+            self.masked += hits
+        elif len(value) <= 128:
+            if len(self._texts) >= _REMEMBERED:
+                self._texts.clear()
+            self._texts[value] = masked
+        return masked or None
+
+    def _external_ids(self, given: object) -> str | None:
+        if not given:
+            return None
+        if type(given) is not dict:
+            raise Refusal(Reason.INVALID_FIELD, "/subject/external_ids", "must be an object")
+        found: dict[str, str] = {}
+        for namespace, value in given.items():
+            stored = self._identifiers.identifier(value, child("/subject/external_ids", namespace))
+            if stored is not None:
+                found[self.text(namespace, "/subject/external_ids") or ""] = stored
+        return dump(found).decode() if found else None
+
+    def _page(self, context: JsonObject) -> Columns:
+        """From ``page_url`` to ``click_id_kind``."""
+        page = object_at(context, "page", "/context")
+        address = self._address(page.get("url"), "/context/page/url")
+        referrer = self._address(page.get("referrer"), "/context/page/referrer")
+        path = address.path
+        if path is None and page.get("path") is not None:
+            path = self._address(page.get("path"), "/context/page/path").path
+        screen = context.get("screen")
+        if type(screen) is dict:
+            screen = screen.get("name")
+        return (
+            address.url,
+            path,
+            self.text(page.get("title"), "/context/page/title"),
+            referrer.url,
+            referrer.host,
+            self.text(screen, "/context/screen"),
+            *self._campaign(context, address),
+            address.click_id,
+        )
+
+    def _campaign(self, context: JsonObject, address: Address) -> Columns:
+        """The ``utm_`` columns: what the producer names, else what the page's address says."""
+        campaign = object_at(context, "campaign", "/context")
+        utm = address.utm
+        if not campaign:
+            return tuple(map(utm.get, UTM)) if utm else (None, None, None, None, None)
+        if "campaign" not in campaign and "name" in campaign:  # Segment's word for it
+            campaign = {**campaign, "campaign": campaign["name"]}
+        return tuple(
+            self.text(campaign.get(key), f"/context/campaign/{key}") or utm.get(column)
+            for key, column in zip(_CAMPAIGN, UTM, strict=True)
+        )
+
+    def _address(self, url: object, pointer: str) -> Address:
+        if url is None or url == "":
+            return _NO_ADDRESS
+        text = _string(url, pointer)
+        if len(text) > self._longest:
+            raise Refusal(Reason.INVALID_FIELD, pointer, "longer than limits.string_chars")
+        address = read_address(text.replace("\x00", "\ufffd"))
+        self.masked += address.masked
+        return address
+
+    def _masked_json(self, properties: dict[str, object]) -> str | None:
+        if not properties:
+            return None
+        masked, hits = mask_json(properties)
+        self.masked += hits
+        text = dump(masked).decode()
+        if "://" in text:
+            text = dump(_reduced(masked)).decode()
+        return text
+
+
+def object_at(holder: JsonObject, key: str, pointer: str = "") -> JsonObject:
+    """A member that is an object; an absent one is empty.
+
+    Raises:
+        Refusal: it is something else.
+    """
+    value = holder.get(key)
+    if value is None:
+        return {}
+    if type(value) is not dict:
+        raise Refusal(Reason.INVALID_FIELD, child(pointer, key), "must be an object")
+    return value
+
+
+def _string(value: object, pointer: str) -> str:
+    if type(value) is not str:
+        raise Refusal(Reason.INVALID_FIELD, pointer, "must be a string")
+    return value
+
+
+def _reduced(value: object) -> object:
+    """The value with every URL in it reduced to what may be stored."""
+    if isinstance(value, str):
+        return reduce_url(value)[0] if "://" in value[:12] else value
+    if isinstance(value, dict):
+        return {key: _reduced(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_reduced(member) for member in value]
+    return value

@@ -1,0 +1,292 @@
+"""Load what is new in landing into ``raw``: the lock, the cleaning up after a killed load, the run, the report.
+
+A load can be killed at any instant. Its rows count only once dlt has written its id to ``raw._dlt_loads``; the next
+load deletes the rows of ids that are not there, throws dlt's working folder away, and reads the same spans again.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import dlt
+import duckdb
+from dlt.extract import DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from governance.config import Config, Source
+from governance.errors import ThroughlineError, UserError
+from governance.home import Home
+from governance.keys import Keys
+from governance.progress import Progress, silent
+from governance.warehouse import disk_full, explain, open_warehouse, warehouse_lock
+from ingestion.exchange_rates import read_exchange_rates
+from ingestion.raw_schema import TABLES
+from ingestion.reading import Reading, SourceReading
+from ingestion.rejects import delete_unreferenced
+from ingestion.segments import Committed, Problem, Waiting
+from ingestion.sources.landing import landing
+
+PIPELINE = "throughline"
+SCHEMA = "raw"
+
+_SETTINGS = {
+    # Turned on later it would break tables that exist.
+    "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "RUNTIME__LOG_LEVEL": "ERROR",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """What a load did with one source; counts are records unless they say otherwise."""
+
+    source: str
+    segments: int
+    lines: int
+    accepted: int
+    stripped: int
+    quarantined: dict[str, int]  # by reason
+    by_position: int
+    """Records without an id and without a row_identity: known by their position, never dropped."""
+    waiting: tuple[Waiting, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def records(self) -> int:
+        return self.accepted + self.stripped + sum(self.quarantined.values())
+
+    @property
+    def share_stripped(self) -> float:
+        """Of the accepted and stripped records; 0 when there are none."""
+        usable = self.accepted + self.stripped
+        return self.stripped / usable if usable else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What a load did, source by source."""
+
+    sources: tuple[SourceReport, ...] = ()
+
+    @property
+    def records(self) -> int:
+        return sum(source.records for source in self.sources)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return tuple(problem for source in self.sources for problem in source.problems)
+
+
+@dataclass(slots=True)
+class PreparedLoad:
+    """A load ready to run: hand ``pipeline`` and ``source`` to dlt, or call ``run``."""
+
+    pipeline: dlt.Pipeline
+    source: DltSource
+    _home: Home = field(repr=False)
+    _reading: Reading = field(repr=False)
+
+    def run(self) -> None:
+        """Run dlt once.
+
+        Raises:
+            UserError: the disk is full, a file changed while it was read.
+        """
+        with translated(self._home):
+            self.pipeline.run(self.source)
+
+    def report(self) -> LoadReport:
+        """What was read; complete once the run has ended."""
+        return LoadReport(tuple(_report(part) for part in self._reading.sources))
+
+
+def load(
+    home: Home,
+    config: Config,
+    keys: Keys,
+    *,
+    sources: Sequence[str] | None = None,
+    again: bool = False,
+    progress: Progress | None = None,
+) -> LoadReport:
+    """Load what is new.
+
+    Args:
+        home: whose landing and warehouse.
+        config: its configuration.
+        keys: its keys.
+        sources: names; all when not given.
+        again: read every segment from its start, as a new generation that supersedes the old one.
+        progress: told bytes read and records loaded.
+
+    Raises:
+        UserError: an unknown source, a missing folder; or, after all else was loaded, a segment that was
+            replaced or cannot be read.
+    """
+    with loading(home, config, keys, sources=sources, again=again, progress=progress) as prepared:
+        prepared.run()
+        report = prepared.report()
+    refuse_problems(report)
+    return report
+
+
+@contextmanager
+def loading(
+    home: Home,
+    config: Config,
+    keys: Keys,
+    *,
+    sources: Sequence[str] | None = None,
+    again: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[PreparedLoad]:
+    """A prepared load: lock taken, leftovers of a killed load removed, spans planned, receipts counted."""
+    chosen = _chosen(config, sources)
+    began = datetime.now(UTC)
+    os.environ.update(_SETTINGS)
+    logging.getLogger("dlt").setLevel(logging.ERROR)
+    with warehouse_lock(home, "load"), translated(home):
+        connection = open_warehouse(home, keys=keys, storage=config.storage)
+        try:
+            _clean_up(home, connection)
+            reading = Reading(
+                home,
+                config,
+                keys,
+                sources=chosen,
+                positions=_positions(connection),
+                again=again,
+                name=f"{began:%Y%m%dT%H%M%S}{secrets.token_hex(3)}",
+                load_began=began,
+                progress=progress or silent,
+            )
+            try:
+                source = landing(reading, read_exchange_rates(home, config))
+                pipeline = dlt.pipeline(
+                    PIPELINE,
+                    pipelines_dir=str(home.dlt),
+                    destination=dlt.destinations.duckdb(connection),
+                    dataset_name=SCHEMA,
+                )
+                yield PreparedLoad(pipeline, source, home, reading)
+            finally:
+                reading.close()
+        finally:
+            connection.close()
+
+
+def refuse_problems(report: LoadReport) -> None:
+    """Raise when a segment could not be read; all the others are loaded by then.
+
+    Raises:
+        UserError: naming each segment, what is wrong with it and the fix.
+    """
+    if report.problems:
+        raise UserError(
+            "\n".join(f"{p.source}/{p.segment} {p.what}." for p in report.problems),
+            why="Everything else was loaded.",
+            fix="\n".join(dict.fromkeys(problem.fix for problem in report.problems)),
+        )
+
+
+@contextmanager
+def translated(home: Home) -> Iterator[None]:
+    """Errors a user can mend come out as UserError, from below dlt's own wrapping too."""
+    try:
+        yield
+    except ThroughlineError:
+        raise
+    except (OSError, duckdb.Error, PipelineStepFailed) as error:
+        for cause in _causes(error):
+            if isinstance(cause, ThroughlineError):
+                raise cause from None
+            if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise disk_full(home.root) from None
+            if isinstance(cause, duckdb.Error):
+                ours = explain(str(cause), home)
+                if ours is not None:
+                    raise ours from None
+        raise
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        yield found
+        found = found.__cause__ or found.__context__
+
+
+def _chosen(config: Config, names: Sequence[str] | None) -> list[Source]:
+    if names is None:
+        return list(config.sources)
+    known = {source.name: source for source in config.sources}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UserError(
+            f"There is no source named {', '.join(map(repr, unknown))}.",
+            why=f"throughline.yml knows: {', '.join(known)}.",
+            fix="Name one of those, or add the source to throughline.yml.",
+        )
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def _clean_up(home: Home, connection: duckdb.DuckDBPyConnection) -> None:
+    """Remove what a killed load left: dlt's pending packages, rows without a commit, reject files without rows."""
+    shutil.rmtree(home.dlt, ignore_errors=True)
+    present = _tables(connection)
+    committed = f"select load_id from {SCHEMA}._dlt_loads where status = 0"
+    for table in TABLES:
+        if table in present:
+            orphans = f"_dlt_load_id not in ({committed})" if "_dlt_loads" in present else "true"
+            connection.execute(f"delete from {SCHEMA}.{table} where {orphans}")
+    if "rejects" in present:
+        rows = connection.execute(f"select distinct stored_in from {SCHEMA}.rejects").fetchall()
+        delete_unreferenced(home, {stored_in for (stored_in,) in rows})
+
+
+def _positions(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Committed]:
+    """How far each segment was read in its current generation."""
+    if "segments" not in _tables(connection):
+        return {}
+    rows = connection.execute(
+        f"select source, segment, generation, to_offset, size_bytes, head_digest from {SCHEMA}.segments"
+        " qualify row_number() over"
+        " (partition by source, segment order by generation desc, to_offset desc) = 1"
+    ).fetchall()
+    return {(row[0], row[1]): Committed(*row[2:]) for row in rows}
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    rows = connection.execute(
+        "select table_name from duckdb_tables() where schema_name = ?", [SCHEMA]
+    ).fetchall()
+    return {name for (name,) in rows}
+
+
+def _report(part: SourceReading) -> SourceReport:
+    reasons: Counter[str] = Counter()
+    for tally in part.tallies:
+        reasons.update(tally.reasons)
+    return SourceReport(
+        source=part.source.name,
+        segments=len(part.tallies),
+        lines=sum(tally.lines for tally in part.tallies),
+        accepted=sum(tally.accepted for tally in part.tallies),
+        stripped=sum(tally.stripped for tally in part.tallies),
+        quarantined=dict(sorted(reasons.items())),
+        by_position=part.unidentified,
+        waiting=tuple(part.waiting),
+        problems=tuple(part.problems),
+    )

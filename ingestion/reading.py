@@ -1,0 +1,211 @@
+"""What one load reads: spans of segments, their receipts, and the batches made of them.
+
+::
+
+    committed rows of raw.segments -> plan -> spans -> receipts (counted first, on their own)
+                                                   -> batches -> dlt
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from governance.config import Config, Source
+from governance.contracts import Contracts
+from governance.errors import UserError
+from governance.home import Home
+from governance.keys import Keys
+from governance.progress import Progress
+from governance.vault import Vault, open_vault
+from ingestion.batches import SpanReader, Tally
+from ingestion.identifiers import Identifiers
+from ingestion.parser import parse
+from ingestion.raw_schema import RECEIPTS, SEGMENTS, TABLES
+from ingestion.receipts import Receipts
+from ingestion.refusals import Refusal
+from ingestion.rejects import RejectFile
+from ingestion.segments import Committed, DamagedError, Landing, Problem, Span, Waiting, plan
+
+Tables = dict[str, pa.Table]
+Positions = Mapping[tuple[str, str], Committed]
+
+
+@dataclass(slots=True)
+class SourceReading:
+    """One source's part of a load, and what came of it."""
+
+    landing: Landing
+    spans: list[Span] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
+    tallies: list[Tally] = field(default_factory=list)
+    unidentified: int = 0
+
+    @property
+    def source(self) -> Source:
+        return self.landing.source
+
+
+class Reading:
+    """Everything one load reads. ``batches`` can be run once."""
+
+    def __init__(
+        self,
+        home: Home,
+        config: Config,
+        keys: Keys,
+        *,
+        sources: Sequence[Source],
+        positions: Positions,
+        again: bool,
+        name: str,
+        load_began: datetime,
+        progress: Progress,
+    ) -> None:
+        self._home = home
+        self._config = config
+        self._keys = keys
+        self._contracts = Contracts.load(home.contracts)
+        self._name = name
+        self._began = load_began
+        self._progress = progress
+        self._receipts = Receipts()
+        self.sources = [self._plan(Landing(home, source), positions, again) for source in sources]
+        self.receipts = self._count()
+
+    def close(self) -> None:
+        """Free what the reading holds."""
+        self._receipts.close()
+
+    def batches(self) -> Iterator[Tables]:
+        """Tables to append, by name; the first are empty, so that every table exists after any load."""
+        yield {name: TABLES[name].empty_table() for name in ("events", "rejects", "segments")}
+        total = sum(span.end - span.start for part in self.sources for span in part.spans)
+        done = 0
+        with ExitStack() as stack:
+            vault: list[Vault] = []
+
+            def remember(identifiers: Identifiers) -> None:
+                if identifiers.pending:
+                    if not vault:
+                        vault.append(stack.enter_context(open_vault(self._home, keys=self._keys)))
+                    vault[0].remember(identifiers.drain())
+
+            for part in self.sources:
+                for tables, read in self._read(part, remember):
+                    done += read
+                    self._progress(f"Loading {part.source.name} (bytes)", done, total)
+                    yield tables
+
+    def _read(
+        self, part: SourceReading, remember: Callable[[Identifiers], None]
+    ) -> Iterator[tuple[Tables, int]]:
+        rejects = RejectFile(self._home, self._keys, part.source.name, self._name)
+        reader = SpanReader(
+            part.source,
+            limits=self._config.limits,
+            keys=self._keys,
+            contracts=self._contracts,
+            receipts=self._receipts,
+            rejects=rejects,
+            load_began=self._began,
+            remember=remember,
+        )
+        try:
+            for span in part.spans:
+                tally = Tally(end=span.start)
+                at = span.start
+                blocks = part.landing.blocks(span.segment, span.start, span.end)
+                for batch in reader.read(span, blocks, tally):
+                    tables = {"events": batch.events, "rejects": batch.rejects}
+                    yield {k: t for k, t in tables.items() if t is not None}, tally.end - at
+                    at = tally.end
+                part.tallies.append(tally)
+                yield {"segments": _segment_row(span, tally)}, max(span.end - at, 0)
+            part.unidentified = reader.unidentified
+        finally:
+            rejects.close()
+
+    def _plan(self, landing: Landing, positions: Positions, again: bool) -> SourceReading:
+        part = SourceReading(landing)
+        for segment in landing.segments():
+            found = plan(
+                landing,
+                segment,
+                positions.get((segment.source, segment.name)),
+                again=again,
+                digest=self._keys.digest,
+                is_record=self._is_record,
+                line_bytes=self._config.limits.line_bytes,
+            )
+            if isinstance(found, Span):
+                part.spans.append(found)
+                left = segment.size - found.end
+                if segment.compression is None and left > 0:
+                    part.waiting.append(Waiting(segment.source, segment.name, left))
+            elif isinstance(found, Problem):
+                part.problems.append(found)
+            elif isinstance(found, Waiting):
+                part.waiting.append(found)
+        return part
+
+    def _is_record(self, line: bytes) -> bool:
+        try:
+            parse(line, depth=self._config.limits.depth)
+        except Refusal:
+            return False
+        return True
+
+    def _count(self) -> pa.Table:
+        """The receipts of all spans: counted before, and apart from, the reading of events."""
+        rows: list[tuple[Any, ...]] = []
+        spans = [(part.landing, span) for part in self.sources for span in part.spans]
+        for number, (landing, span) in enumerate(spans):
+            self._progress("Counting receipts (segments)", number, len(spans))
+            blocks = landing.blocks(span.segment, span.start, span.end)
+            try:
+                counted = self._receipts.count(blocks, line_bytes=self._config.limits.line_bytes)
+            except DamagedError as error:
+                raise UserError(
+                    f"{span.segment.path} changed while it was read.",
+                    why=str(error),
+                    fix="Load again once nobody rewrites it.",
+                ) from None
+            place = (span.segment.source, span.segment.name, span.generation, span.start, span.end)
+            rows += [(*place, receipt.receipt_hour, receipt.records) for receipt in counted]
+        return _table(rows, RECEIPTS)
+
+
+def _segment_row(span: Span, tally: Tally) -> pa.Table:
+    row = (
+        span.segment.source,
+        span.segment.name,
+        span.generation,
+        span.start,
+        span.end,
+        span.segment.size,
+        span.head_digest,
+        tally.lines,
+        tally.accepted,
+        tally.stripped,
+        tally.quarantined,
+        tally.max_received_at,
+    )
+    return _table([row], SEGMENTS)
+
+
+def _table(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
+    arrays = [
+        pa.array(column, pa.int64()).view(kind.type)
+        if pa.types.is_timestamp(kind.type)
+        else pa.array(column, kind.type)
+        for column, kind in zip(columns, schema, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)

@@ -1,0 +1,1 @@
+"""dlt sources. Each runs alone: ``python -m ingestion.sources.<name>``."""
