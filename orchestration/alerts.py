@@ -34,7 +34,9 @@ class Message:
     text: str
 
 
-def post(address: str, message: Message, *, tries: int = TRIES, pause: float = _PAUSE_SECONDS) -> bool:
+def post(
+    address: str, message: Message, *, tries: int = TRIES, pause: float = _PAUSE_SECONDS
+) -> bool:
     """POST the message; returns whether somebody took it.
 
     Raises:

@@ -37,7 +37,9 @@ class Model:
 
     @property
     def digest(self) -> str:
-        parents = sorted((*table, *sorted(columns.items())) for table, columns in self.parents.items())
+        parents = sorted(
+            (*table, *sorted(columns.items())) for table, columns in self.parents.items()
+        )
         return hashlib.sha256(json.dumps([self.sql, parents]).encode()).hexdigest()[:32]
 
 
@@ -71,6 +73,7 @@ def _trace(model: Model) -> Lineage:
     query = qualify(query, schema=schema, dialect=_DIALECT, validate_qualify_columns=False)
     scope = build_scope(query)
     found: dict[str, list[tuple[str, str, str]]] = {}
+    assert isinstance(query, exp.Query)
     for column in query.named_selects:
         node = lineage(column, query, schema=schema, dialect=_DIALECT, scope=scope)
         found[column.lower()] = sorted(_leaves(node, model.parents))

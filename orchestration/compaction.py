@@ -45,7 +45,9 @@ def compact(
         _remove(draft)  # of a run that was killed
         before = home.warehouse.stat().st_size
         with open_warehouse(home, keys=keys, storage=storage) as connection:
-            connection.execute("checkpoint")  # the copy replaces the file, never its write-ahead log
+            connection.execute(
+                "checkpoint"
+            )  # the copy replaces the file, never its write-ahead log
             if _free_share(connection) < worthwhile_share:
                 return Compaction(False, before, before)
             try:

@@ -13,11 +13,15 @@ from typing import Any
 
 import dagster as dg
 import yaml
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 
 from governance.home import HOME_VARIABLE, Home
 
 POSTGRES_VARIABLE = "THROUGHLINE_DAGSTER_POSTGRES_URL"
 SETTINGS = Path(__file__).resolve().parent.parent / "dagster.yaml"
+
+_NO_CAPTURE = NoOpComputeLogManager
 
 
 def instance_settings(home: Home, *, postgres: bool) -> dict[str, Any]:
@@ -51,8 +55,15 @@ def prepare_instance(home: Home) -> Path:
 
 
 def open_instance(home: Home) -> dg.DagsterInstance:
-    """The home's instance for use in this process; close it with ``with``."""
-    return dg.DagsterInstance.from_config(str(prepare_instance(home)))
+    """The home's instance for use in this process; close it with ``with``.
+
+    Steps' output is not captured: capturing turns the process's own streams, which belong to the
+    command line here, into files. dbt's log lies in ``HOME/logs`` anyway.
+    """
+    quiet = {"compute_logs": {"module": _NO_CAPTURE.__module__, "class": _NO_CAPTURE.__name__}}
+    return dg.DagsterInstance.from_ref(
+        InstanceRef.from_dir(str(prepare_instance(home)), overrides=quiet)
+    )
 
 
 def dagster_environment(home: Home) -> dict[str, str]:

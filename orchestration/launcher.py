@@ -70,7 +70,9 @@ def fail_dead_runs(instance: DagsterInstance) -> list[str]:
         pid = run_pid(instance, run)
         if pid is None or process_is_alive(pid):
             continue
-        instance.report_run_failed(run, f"Its process {pid} is gone: it was killed or the machine stopped.")
+        instance.report_run_failed(
+            run, f"Its process {pid} is gone: it was killed or the machine stopped."
+        )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         dead.append(run.run_id)
     return dead

@@ -34,12 +34,16 @@ def load_manifest(home: Home, config: Config) -> Mapping[str, Any]:
 
 
 def _parse(home: Home, config: Config, kept: Path) -> None:
-    command = [sys.executable, "-m", "orchestration.dbt_child", *dbt_arguments("parse", home, config)]
+    folder = target_folder(home) / "graph"  # not the build's: dbt may be writing there now
+    command = [
+        *(sys.executable, "-m", "orchestration.dbt_child"),
+        *(*dbt_arguments("parse", home, config), "--target-path", str(folder)),
+    ]
     try:
         done = subprocess.run(  # noqa: S603 - our own command line, no shell
             command,
             env=dbt_environment(home, config),
-            cwd=PROJECT,
+            cwd=PROJECT.parent,
             capture_output=True,
             text=True,
             timeout=_TIMEOUT_SECONDS,
@@ -56,7 +60,7 @@ def _parse(home: Home, config: Config, kept: Path) -> None:
     for older in kept.parent.glob("manifest-*.json"):
         older.unlink(missing_ok=True)
     draft = kept.with_suffix(f".{os.getpid()}")
-    draft.write_bytes((target_folder(home) / "manifest.json").read_bytes())
+    draft.write_bytes((folder / "manifest.json").read_bytes())
     draft.replace(kept)
 
 

@@ -75,7 +75,9 @@ def _lineage(
     traced = trace(Model(node["name"], sql.read_text(encoding="utf-8"), known), cache)
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(assets[schema, name], source) for schema, name, source in deps]
+            column: [
+                dg.TableColumnDep(assets[schema, name], source) for schema, name, source in deps
+            ]
             for column, deps in traced.items()
             if deps
         }

@@ -84,4 +84,6 @@ def _markdown(figure: Any, title: str) -> dg.MarkdownMetadataValue:
     image = buffer.getvalue()
     if len(image) > MAX_BYTES:
         return dg.MetadataValue.md(f"{title}: the chart is larger than {MAX_BYTES} bytes.")
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(image).decode()})")
+    return dg.MetadataValue.md(
+        f"![{title}](data:image/png;base64,{base64.b64encode(image).decode()})"
+    )

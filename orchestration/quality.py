@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 SUITE = "daily_metrics"
 
-_COUNTS = ("sessions", "new_persons", "conversions", "bounces", "engaged_sessions", "session_seconds")
+_COUNTS = (
+    "sessions",
+    "new_persons",
+    "conversions",
+    "bounces",
+    "engaged_sessions",
+    "session_seconds",
+)
 _GRAIN = ("metric_date", "surface", "platform", "channel", "country")
 _EXAMPLES = 5
 
@@ -115,9 +122,10 @@ _FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": _EXAMPLES}
 def _context() -> tuple[Any, Any]:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read once, at import
     import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     return gx, context
 
 

@@ -96,9 +96,7 @@ def _success_alert(
     return heartbeat_and_recovery
 
 
-def previous_status(
-    instance: dg.DagsterInstance, run: dg.DagsterRun
-) -> dg.DagsterRunStatus | None:
+def previous_status(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus | None:
     """How the run of the same job before ``run`` ended; None when it is the first."""
     ended = instance.get_run_records(
         dg.RunsFilter(job_name=run.job_name, statuses=_ENDED), limit=20

@@ -1,9 +1,9 @@
 """From the files of the producers to the raw tables: one external asset per source, one dlt load.
 
-    landing/<source> (external, observed at every load and by the sensor)
-            |  strict parse -> envelope -> contract -> lawful basis -> tokens       ingestion.load
-            v
-    raw/{events, rejects, segments, receipts, exchange_rates}, raw/_dlt_loads
+landing/<source> (external, observed at every load and by the sensor)
+        |  strict parse -> envelope -> contract -> lawful basis -> tokens       ingestion.load
+        v
+raw/{events, rejects, segments, receipts, exchange_rates}, raw/_dlt_loads
 """
 
 # No postponed annotations here: Dagster compares the annotation of `context` with the class itself.

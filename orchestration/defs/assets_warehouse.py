@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NoReturn
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, dbt_assets
@@ -20,15 +20,22 @@ from packaging.version import Version
 
 from governance.config import Config
 from governance.home import Home
-from governance.warehouse import lock_descriptor, open_warehouse, warehouse_lock
+from governance.progress import Progress
+from governance.warehouse import explain, lock_descriptor, open_warehouse, warehouse_lock
 from orchestration import keys
-from orchestration.dbt import PROJECT, dbt_arguments, dbt_environment, target_folder
+from orchestration.dbt import (
+    PROJECT,
+    dbt_arguments,
+    dbt_environment,
+    log_folder,
+    raise_failures,
+    read_report,
+    target_folder,
+)
 from orchestration.model_metadata import model_metadata
 from orchestration.resources import HomeResource
-from orchestration.steps import explained
+from orchestration.steps import explained, logged
 from orchestration.translators import WarehouseTranslator
-
-_BUILT = dg.Output | dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckResult
 
 
 def warehouse_assets(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
@@ -42,29 +49,30 @@ def warehouse_assets(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     )
     def build(context: dg.AssetExecutionContext, home: HomeResource) -> Iterator[Any]:
         place, config = home.place, home.read_config()
-        with explained(), warehouse_lock(place, "build"):
-            events, failure = _collect(_invoke(context, place, config, manifest))
-            with open_warehouse(place, keys=home.read_keys(), storage=config.storage) as connection:
-                described = model_metadata(
-                    connection,
-                    manifest,
-                    [_unique_id(event) for event in events if isinstance(event, dg.Output)],
-                    compiled=target_folder(place) / "compiled",
-                    cache=place.dagster / "column_lineage",
-                )
-        for event in events:
-            if isinstance(event, dg.Output):
-                event = event.with_metadata(
-                    {**event.metadata, **described.get(_unique_id(event), {})}
-                )
-            yield event
-        if failure is not None:
-            raise failure
+        with explained():
+            with warehouse_lock(place, "build"):
+                dbt = _start(context, place, config, manifest)
+                events, failure = _collect(dbt, logged(context.log))
+                with open_warehouse(place, keys=home.read_keys(), storage=config.storage) as opened:
+                    described = model_metadata(
+                        opened,
+                        manifest,
+                        [_unique_id(event) for event in events if isinstance(event, dg.Output)],
+                        compiled=target_folder(place) / "compiled",
+                        cache=place.dagster / "column_lineage",
+                    )
+            for event in events:
+                if isinstance(event, dg.Output):
+                    yield event.with_metadata({**event.metadata, **described[_unique_id(event)]})
+                else:
+                    yield event
+            if failure is not None:
+                _raise(failure, place)
 
     return build
 
 
-def _invoke(
+def _start(
     context: dg.AssetExecutionContext, home: Home, config: Config, manifest: Mapping[str, Any]
 ) -> DbtCliInvocation:
     """Start ``dbt build`` for what the run selected.
@@ -78,12 +86,18 @@ def _invoke(
     environment = {**dbt_environment(home, config), "DBT_LOG_FORMAT": "json"}
     if chosen.indirect_selection:
         environment["DBT_INDIRECT_SELECTION"] = chosen.indirect_selection
-    arguments = [*dbt_arguments("build", home, config), *chosen.selection_args]
+    arguments = [
+        *dbt_arguments("build", home, config),
+        *("--exclude-resource-type", "unit_test"),  # they test the code, not the data
+        *chosen.selection_args,
+    ]
+    (target_folder(home) / "run_results.json").unlink(missing_ok=True)
+    log_folder(home).mkdir(parents=True, exist_ok=True)
     lock = lock_descriptor(home)
     process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
         [sys.executable, "-m", "orchestration.dbt_child", *arguments],
         env=environment,
-        cwd=PROJECT,
+        cwd=PROJECT.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         pass_fds=() if lock is None else (lock,),
@@ -100,15 +114,39 @@ def _invoke(
     )
 
 
-def _collect(invocation: DbtCliInvocation) -> tuple[list[Any], Exception | None]:
-    """All of dbt's events, and the error it ended with; its log lines appear while it works."""
+def _collect(dbt: DbtCliInvocation, progress: Progress) -> tuple[list[Any], Exception | None]:
+    """All of dbt's events, and the error it ended with."""
     events: list[Any] = []
+    progress("reading the dbt project", 0)
     try:
-        for event in invocation.stream():
-            events.append(event)  # noqa: PERF402 - the events before a failure count
+        for message in dbt.stream_raw_events():
+            data = message.raw_event["data"]
+            if message.is_result_event and data.get("total"):
+                progress("building and testing", int(data["index"]), int(data["total"]))
+            events.extend(
+                message.to_default_asset_events(
+                    manifest=dbt.manifest,
+                    dagster_dbt_translator=dbt.dagster_dbt_translator,
+                    context=dbt.context,
+                    target_path=dbt.target_path,
+                )
+            )
     except dg.Failure as failure:
         return events, failure
     return events, None
+
+
+def _raise(failure: Exception, home: Home) -> NoReturn:
+    """Say in our words why dbt failed: a busy file, a full disk, tests or models; else in dbt's.
+
+    Raises:
+        WarehouseBusyError, UserError, BlockedError, ThroughlineError, DagsterDbtCliRuntimeError: see above.
+    """
+    if ours := explain(str(failure), home):
+        raise ours from failure
+    if (target_folder(home) / "run_results.json").exists():
+        raise_failures(read_report(home, seconds=0), home)
+    raise failure
 
 
 def _unique_id(event: dg.Output) -> str:

@@ -26,8 +26,7 @@ def asset_jobs(assets: dg.AssetSelection) -> tuple[dg.UnresolvedAssetJobDefiniti
         ),
         dg.define_asset_job(
             keys.NIGHTLY,
-            selection=assets
-            | dg.AssetSelection.assets(keys.DATA_DOCS, keys.COMPACTED_WAREHOUSE),
+            selection=assets | dg.AssetSelection.assets(keys.DATA_DOCS, keys.COMPACTED_WAREHOUSE),
             description="The hourly job, then compaction of the warehouse and the Data Docs.",
             tags=_RETRY_TAGS,
         ),

@@ -97,7 +97,9 @@ def _metrics(home: HomeResource) -> pd.DataFrame:
     place = home.place
     with (
         warehouse_lock(place, "quality"),
-        open_warehouse(place, keys=home.read_keys(), storage=home.read_config().storage) as connection,
+        open_warehouse(
+            place, keys=home.read_keys(), storage=home.read_config().storage
+        ) as connection,
     ):
         return connection.execute(f"from {keys.MARTS}.{METRICS.path[-1]} order by all").df()
 

@@ -32,7 +32,9 @@ def landing_sensor(home: Home, config: Config) -> dg.SensorDefinition:
     def landing_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         landed = [observe(home, source) for source in config.sources]
         seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
-        changed = [each for each in landed if each.files and seen.get(each.source) != each.fingerprint]
+        changed = [
+            each for each in landed if each.files and seen.get(each.source) != each.fingerprint
+        ]
         if not changed:
             return dg.SkipReason("No new landing files.")
         if waiting := waiting_run(context.instance, keys.HOURLY):
