@@ -156,7 +156,8 @@ def throughline(
     home: Home, *arguments: str, check: bool = True
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line as a user would, in its own process."""
-    command = [sys.executable, "-m", "orchestration.cli", "--home", str(home.root), *arguments]
+    program = Path(sys.executable).with_name("throughline")
+    command = [str(program), "--home", str(home.root), *arguments]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
     )
