@@ -47,13 +47,14 @@ def read_flag(value: object) -> Flag:
 
 
 def combine(first: Flag, second: Flag) -> Flag:
-    """Two statements about one purpose: a disagreement is contradictory, silence adds nothing."""
+    """Two statements about one purpose: a disagreement is contradictory, silence adds nothing.
+
+    What cannot be read outweighs everything, so any number of statements combine in any order.
+    """
     if first == second or second == "missing":
         return first
     if first == "missing":
         return second
-    if "contradictory" in (first, second):
-        return "contradictory"
     return "unreadable" if "unreadable" in (first, second) else "contradictory"
 
 

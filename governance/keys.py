@@ -30,6 +30,24 @@ _SEPARATOR = "\x1f"
 _OTHERS = 0o077
 
 
+class _Mac:
+    """HMAC-SHA256 (RFC 2104) under one key, its two pads hashed once: twice as fast per message."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(b ^ 0x36 for b in block))
+        self._outer = hashlib.sha256(bytes(b ^ 0x5C for b in block))
+
+    def __call__(self, message: bytes) -> str:
+        inner = self._inner.copy()
+        inner.update(message)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.hexdigest()[:32]
+
+
 class Keys:
     """The keys of one home, in memory. Its repr shows the public ``key_id`` and nothing else."""
 
@@ -46,10 +64,10 @@ class Keys:
     def __init__(
         self, *, token_key: bytes, person_salt: bytes, vault_key: bytes, rejects_key: bytes
     ) -> None:
-        self._token = token_key
+        self._token = _Mac(token_key)
         # Separate keys per purpose: a dedupe key can never collide with a token of the same text.
-        self._dedupe = derive(token_key, "dedupe")
-        self._digest = derive(token_key, "digest")
+        self._dedupe = _Mac(derive(token_key, "dedupe"))
+        self._digest = _Mac(derive(token_key, "digest"))
         self.person_salt = person_salt
         self.vault_key = vault_key
         self.rejects_key = rejects_key
@@ -62,16 +80,16 @@ class Keys:
     def token(self, kind: str, normalised_value: str) -> str:
         """The pseudonym of a direct identifier: ``tok_<kind>_`` and 32 hexadecimal digits."""
         message = f"{kind}{_SEPARATOR}{normalised_value}".encode("utf-8", "surrogatepass")
-        return f"tok_{kind}_{hmac.digest(self._token, message, 'sha256').hex()[:32]}"
+        return f"tok_{kind}_{self._token(message)}"
 
     def dedupe_key(self, group: str, producer_id: str) -> str:
         """The key two copies of one event share: 32 hexadecimal digits."""
         message = f"{group}{_SEPARATOR}{producer_id}".encode("utf-8", "surrogatepass")
-        return hmac.digest(self._dedupe, message, "sha256").hex()[:32]
+        return self._dedupe(message)
 
     def digest(self, data: bytes) -> str:
         """A keyed digest of bytes nobody may guess from a plain hash: 32 hexadecimal digits."""
-        return hmac.digest(self._digest, data, "sha256").hex()[:32]
+        return self._digest(data)
 
 
 def derive(key: bytes, purpose: str) -> bytes:

@@ -67,9 +67,14 @@ def _fields(path: Path_, funnel: Funnel) -> _Broken:
         ]
     for here, name in named:
         if name not in FUNNEL_FIELDS and not _PROPERTY.fullmatch(name):
-            close = get_close_matches(name, FUNNEL_FIELDS, 1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"Write properties.{name}?"
-            yield here, f"{name!r} is not a field of events.", hint
+            yield here, f"{name!r} is not a field of events.", _field_hint(name)
+
+
+def _field_hint(name: str) -> str:
+    if name.startswith("properties."):
+        return "The names of properties here are without quotes and backslashes."
+    close = get_close_matches(name, FUNNEL_FIELDS, 1)
+    return f"Did you mean {close[0]!r}?" if close else f"For a property write properties.{name}."
 
 
 def _references(config: Config) -> _Broken:

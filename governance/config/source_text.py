@@ -73,19 +73,20 @@ _Loader.add_implicit_resolver(
 def read_yaml(text: str) -> Document:
     """Parse ``text``; what is wrong with it is in ``faults``."""
     document = Document()
-    loader = _Loader(text)
     try:
-        node = loader.get_single_node()
-        if node is not None:
-            document.value = _Walk(loader, document).value(node, ())
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is not None:
+                document.value = _Walk(loader, document).value(node, ())
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         document.faults.append(Fault(line, "", f"this is not YAML: {error.problem}."))
     except yaml.YAMLError:
         document.faults.append(Fault(1, "", "this is not YAML: it holds characters YAML forbids."))
-    finally:
-        loader.dispose()
     return document
 
 
