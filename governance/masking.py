@@ -28,8 +28,8 @@ MAX_DEPTH = 32
 _REMEMBERED_CHARS = 64
 _PASSES = 4
 
-# The cheap tests: digits among phone or card punctuation, or the beginning of a dotted quad. It starts
-# with a digit in every branch, so the search skips at the speed of a character class.
+# The cheap test: digits among phone or card punctuation, or the beginning of a dotted quad. Every
+# branch starts with a digit, so the search skips at the speed of a character class.
 _DIGITS = re.compile(r"\d(?:(?:[ ()./\-]{0,3}\d){6}|\.\d{1,3}\.\d)")
 # The lookbehind lets a match start only where a run of address characters starts: without it a long
 # run would be scanned once from each of its characters.

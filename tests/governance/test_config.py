@@ -94,12 +94,12 @@ def test_a_fault_names_file_line_key_and_fix(home: Home) -> None:
         (MINIMAL + "sessions: {timeout: 0m}\n", "line 4: sessions.timeout: '0m' .* positive"),
         (
             MINIMAL + "sessions: {timeout: -5m}\n",
-            "line 4: sessions.timeout: '-5m' is not a duration",
+            "line 4: sessions.timeout: '-5m' is not a",
         ),
         (MINIMAL + "sessions: {timeout: 30}\n", "line 4: sessions.timeout: 30 .* 30m, 24h, 7d"),
         (
             MINIMAL + "sessions:\n  scope: persons\n",
-            "line 5: sessions.scope: .*Did you mean 'person'",
+            "line 5: sessions.scope: .*mean 'person'",
         ),
         (MINIMAL + "identity: {hub_limit: 0}\n", "line 4: identity.hub_limit: must be 1 or more"),
         (MINIMAL + "identity: {hub_limit: '5'}\n", "identity.hub_limit: must be a whole number"),
@@ -108,12 +108,12 @@ def test_a_fault_names_file_line_key_and_fix(home: Home) -> None:
         (MINIMAL + "internal_users: [5]\n", r"line 4: internal_users\[0\]: must be a text"),
         (
             MINIMAL + "company: other\n",
-            r"line 4: company: stands here a second time \(first in line 1",
+            r"line 4: company: .* second time \(first in line 1",
         ),
         (MINIMAL + "schedules: {hourly: hourly}\n", "line 4: schedules.hourly: .*five cron fields"),
         (
             MINIMAL + "publish: {max_bytes: lots}\n",
-            "line 4: publish.max_bytes: 'lots' is not a size",
+            "line 4: publish.max_bytes: 'lots' is not",
         ),
         (MINIMAL + "storage: {memory_limit: 2}\n", "line 4: storage.memory_limit: must be a text"),
         (MINIMAL + "storage: {memory_limit: much}\n", "line 4: storage.memory_limit: .* 2GB"),
@@ -272,9 +272,9 @@ def test_a_filter_keeps_the_type_of_what_it_compares_with(written: str, value: o
         ("[{event: sign_up}, ", "[", "steps: needs at least 2"),
         ("window: 7d", "window: 7d\n    mode: orderd", "mode: .*Did you mean 'ordered'"),
         (": pro", ": [pro]", r"steps\[1\].where.properties.plan: must be a single value"),
-        ("properties.plan", "plam", "where.plam: 'plam' is not a field of events"),
-        ("properties.plan", "contry", "where.contry: .*Did you mean 'country'"),
-        ("properties.plan", '"properties.a\'b"', "is not a field of events"),
+        ("properties.plan", "plam", r"steps\[1\].where.plam: 'plam' is not a field of events"),
+        ("properties.plan", "contry", r"steps\[1\].where.contry: .*Did you mean 'country'"),
+        ("properties.plan", '"properties.a\'b"', ".*is not a field of events. .*without quotes"),
         (
             "window: 7d",
             "window: 7d\n    breakdowns: [user_id]",
@@ -299,7 +299,7 @@ def test_a_filter_keeps_the_type_of_what_it_compares_with(written: str, value: o
 )
 def test_a_wrong_funnel_is_reported(old: str, new: str, expected: str) -> None:
     line = only_fault(MINIMAL + FUNNEL.replace(old, new))
-    assert re.search(r"funnels\[0\]." + expected, line), line
+    assert re.search(r"funnels\[0\]\." + expected, line), line
 
 
 def test_funnels_need_their_own_names() -> None:

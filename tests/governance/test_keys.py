@@ -24,7 +24,7 @@ def test_keys_are_made_private_and_read_back_the_same(home: Home) -> None:
 
 
 def test_keys_are_never_replaced(home: Home, keys: Keys) -> None:
-    with pytest.raises(UserError, match="keys in .* already"):
+    with pytest.raises(UserError, match=r"keys in .* already"):
         make_keys(home)
     assert load_keys(home).key_id == keys.key_id
 
@@ -50,7 +50,7 @@ def test_a_key_folder_open_to_others_is_refused(home: Home, keys: Keys) -> None:
 @pytest.mark.parametrize("damage", ["", "zz" * 32, "ab" * 31, "ab" * 33], ids=repr)
 def test_a_damaged_key_is_refused_without_showing_it(home: Home, keys: Keys, damage: str) -> None:
     (home.keys / "vault.key").write_text(damage)
-    with pytest.raises(UserError, match="vault.key is damaged") as caught:
+    with pytest.raises(UserError, match=r"vault\.key is damaged") as caught:
         load_keys(home)
     assert not damage or damage not in str(caught.value)
 

@@ -75,28 +75,16 @@ def test_what_names_nobody_is_left_alone(text: str) -> None:
     assert mask_text(text) == (text, 0)
 
 
-PIECES = st.sampled_from(
-    [
-        "john@x.com",
-        "4111111111111111",
-        "203.0.113.9",
-        "+491701234567",
-        "202-555-0143",
-        "2001:db8::1",
-        "@",
-        ".",
-        ":",
-        "-",
-        "+",
-        "1",
-        "12",
-        "%40",
-        "[email]",
-        "[card]",
-        "a",
-    ]
-    + [" ", ""]
-)
+# fmt: off
+PIECES = st.sampled_from([
+    "john@x.com", "4111111111111111", "203.0.113.9", "+491701234567", "202-555-0143", "2001:db8::1",
+    "@", ".", ":", "-", "+", "1", "12", "%40", "[email]", "[card]", "a", " ", "",
+])
+HOSTILE = [
+    "a" * 65536 + "@", "a@" * 32768, "1 " * 32768, ":" * 65536, "(1" * 32768, "%2540" * 13000,
+    "a." * 32768 + "@x", "123-" * 16384, "1." * 32768, "a@" + "b." * 32768,
+]
+# fmt: on
 
 
 @given(st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=12).map("".join)))
@@ -111,12 +99,7 @@ def test_the_count_says_whether_anything_was_masked(text: str) -> None:
     assert (hits == 0) == (masked == text)
 
 
-@pytest.mark.parametrize(
-    "hostile",
-    ["a" * 65536 + "@", "a@" * 32768, "1 " * 32768, ":" * 65536, "(1" * 32768, "%2540" * 13000]
-    + ["a." * 32768 + "@x", "123-" * 16384, "1." * 32768, "a@" + "b." * 32768],
-    ids=lambda text: text[:6],
-)
+@pytest.mark.parametrize("hostile", HOSTILE, ids=lambda text: text[:6])
 def test_hostile_text_costs_no_more_than_its_length(hostile: str) -> None:
     started = time.process_time()
     mask_text(hostile)

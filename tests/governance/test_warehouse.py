@@ -109,7 +109,8 @@ from governance.home import Home
 from governance.warehouse import lock_descriptor, warehouse_lock
 home = Home(pathlib.Path({str(home.root)!r}))
 with warehouse_lock(home, "build"):
-    child = subprocess.Popen(["sleep", "60"], pass_fds=[lock_descriptor(home)])
+    command = ["sleep", "60"]
+    child = subprocess.Popen(command, pass_fds=[lock_descriptor(home)], stdout=subprocess.DEVNULL)
     print(child.pid, flush=True)
     os.kill(os.getpid(), 9)
 """
