@@ -23,7 +23,7 @@ Level = Literal["ok", "warning", "error"]
 
 # Below this a full rebuild of a medium home does not fit.
 _LOW_DISK_BYTES = 2_000_000_000
-_LARGE_SHARE = 0.3
+LARGE_SHARE = 0.3
 _PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "dlt", "dagster")
 _STRIPPED = """
     select source, sum(stripped), sum(accepted + stripped)
@@ -154,13 +154,13 @@ def _stripped(home: Home, config: Config) -> Iterator[Check]:
     for name, stripped, judged in rows:
         share = stripped / judged if judged else 0.0
         found = f"{name}: {share:.1%} of {judged:,} events had no legal ground"
-        if share > _LARGE_SHARE and name in sources:
-            yield Check("consent", "warning", found, _consent_fix(sources[name]))
+        if share > LARGE_SHARE and name in sources:
+            yield Check("consent", "warning", found, consent_fix(sources[name]))
         else:
             yield Check("consent", "ok", found)
 
 
-def _consent_fix(source: Source) -> str:
+def consent_fix(source: Source) -> str:
     """The YAML that would change it, and the command that judges kept events again."""
     mapped = json.dumps(dict(source.consent_map)).replace('"', "")
     if not source.consent_map:

@@ -11,23 +11,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from governance.config import Config, is_address
+from governance.config import Config, Source, is_address
 from governance.errors import WarehouseBusyError
 from governance.home import Home
 from governance.keys import Keys
 from governance.warehouse import Holder, lock_holder, open_warehouse, warehouse_lock
+from ingestion.segments import Landing as Folder
 from orchestration.dbt import Failure, read_report, target_folder
 from orchestration.publishing import Version, versions
 
-_SEGMENT_NAMES = (".jsonl", ".ndjson", ".json")
-_PACKED = (".gz", ".zst")
-
-_LOADED = """
-    select source, segment, max(size_bytes)
+# Of the newest generation that was committed.
+_POSITIONS = """
+    select source, segment, to_offset, size_bytes
     from raw.segments
     where _dlt_load_id in (select load_id from raw._dlt_loads where status = 0)
-    group by source, segment
+    qualify row_number() over (
+        partition by source, segment order by generation desc, to_offset desc
+    ) = 1
 """
+
+_Positions = dict[tuple[str, str], tuple[int, int]]  # offset read to, size of the file then
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,11 @@ class LastBuild:
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """A source's folder; ``pending_bytes`` is None when only the busy warehouse knows."""
+    """A source's folder.
+
+    ``pending_bytes`` were not loaded yet (None: only the busy warehouse knows); ``tail_bytes``
+    belong to lines whose end has not been written.
+    """
 
     source: str
     path: str
@@ -62,6 +69,7 @@ class Landing:
     files: int
     bytes: int
     pending_bytes: int | None
+    tail_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +95,8 @@ def read_status(home: Home, config: Config, keys: Keys, *, now: datetime | None 
     instant = now or datetime.now(UTC)
     kept = versions(home)
     holder = lock_holder(home)
-    loaded = _loaded_sizes(home, config, keys) if holder is None else None
-    landing = tuple(_landing(home, source.name, source.path, loaded) for source in config.sources)
+    positions = _read_positions(home, config, keys) if holder is None else None
+    landing = tuple(_landing(home, source, positions) for source in config.sources)
     published = _published(kept, instant)
     last_build = read_last_build(home)
     command, why = _next_step(home, published, last_build, landing, holder)
@@ -130,8 +138,8 @@ def _published(kept: tuple[Version, ...], now: datetime) -> Published | None:
     )
 
 
-def _loaded_sizes(home: Home, config: Config, keys: Keys) -> dict[tuple[str, str], int] | None:
-    """Size of each segment when it was last read; None when a holder came between."""
+def _read_positions(home: Home, config: Config, keys: Keys) -> _Positions | None:
+    """How far each segment was read; None when another process came between."""
     import duckdb
 
     if not home.warehouse.exists():
@@ -141,39 +149,36 @@ def _loaded_sizes(home: Home, config: Config, keys: Keys) -> dict[tuple[str, str
             warehouse_lock(home, "status", wait_seconds=0),
             open_warehouse(home, keys=keys, storage=config.storage) as connection,
         ):
-            rows = connection.execute(_LOADED).fetchall()
+            rows = connection.execute(_POSITIONS).fetchall()
     except duckdb.CatalogException:
         return {}  # made, but nothing was ever loaded
     except WarehouseBusyError:
         return None
-    return {(source, segment): size for source, segment, size in rows}
+    return {(source, segment): (offset, size) for source, segment, offset, size in rows}
 
 
-def _landing(
-    home: Home, source: str, path: str, loaded: dict[tuple[str, str], int] | None
-) -> Landing:
+def _landing(home: Home, source: Source, positions: _Positions | None) -> Landing:
     """List a local folder; a remote one is not looked into, that could take minutes."""
-    if is_address(path):
-        return Landing(source, path, exists=True, files=0, bytes=0, pending_bytes=None)
-    folder = home.root / path
-    sizes = {
-        file.relative_to(folder).as_posix(): file.stat().st_size
-        for file in folder.rglob("*")
-        if file.is_file() and _is_segment(file)
-    }
-    pending = None
-    if loaded is not None:
-        pending = sum(
-            max(0, size - loaded.get((source, segment), 0)) for segment, size in sizes.items()
-        )
-    return Landing(source, path, folder.is_dir(), len(sizes), sum(sizes.values()), pending)
-
-
-def _is_segment(file: Path) -> bool:
-    name = file.name
-    for suffix in _PACKED:
-        name = name.removesuffix(suffix)
-    return not name.startswith(".") and name.endswith(_SEGMENT_NAMES)
+    if is_address(source.path) or not (home.root / source.path).is_dir():
+        exists = is_address(source.path)
+        return Landing(source.name, source.path, exists, 0, 0, None if exists else 0, 0)
+    segments = Folder(home, source).segments()
+    pending, tails = 0, 0
+    for segment in segments:
+        offset, size = (positions or {}).get((source.name, segment.name), (0, 0))
+        if segment.size != size:
+            pending += segment.size - (size if segment.compression else offset)
+        elif not segment.compression:
+            tails += segment.size - offset
+    return Landing(
+        source=source.name,
+        path=source.path,
+        exists=True,
+        files=len(segments),
+        bytes=sum(segment.size for segment in segments),
+        pending_bytes=None if positions is None else max(0, pending),
+        tail_bytes=tails,
+    )
 
 
 def _next_step(

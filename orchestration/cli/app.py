@@ -22,6 +22,8 @@ app = typer.Typer(
     epilog=_EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,  # its help imports a Markdown renderer: half a second
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -52,5 +54,5 @@ def common(
     context.obj = State(given_home=home, as_json=as_json)
 
 
-for _module in (commands_pipeline, commands_home, commands_show):
+for _module in (commands_show, commands_pipeline, commands_home):
     _module.add_to(app)

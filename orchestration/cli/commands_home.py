@@ -35,10 +35,19 @@ def init(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make a home of.")],
 ) -> None:
-    """Make a company's own home: configuration, contracts, keys."""
+    """Make a company's own home: configuration, contracts, keys.
+
+    A home that came from git has all but its keys; then only they are made.
+    """
+    from governance.home import Home
+    from governance.keys import make_keys
     from governance.starter import init_home
 
-    home = init_home(folder)
+    home = Home(folder.expanduser().resolve())
+    if home.config.exists() and not (home.keys.exists() or home.warehouse.exists()):
+        make_keys(home)
+    else:
+        home = init_home(folder)
 
     def show(screen: Console) -> None:
         screen.print(f"Made a home in {home.root}", soft_wrap=True)
@@ -134,7 +143,8 @@ def _show_status(screen: Console, found: Status) -> None:
     for item in found.landing:
         pending = "?" if item.pending_bytes is None else size(item.pending_bytes)
         folder = f"{item.files:,} files, {size(item.bytes)}" if item.exists else "folder is missing"
-        line("landing", f"{item.source}: {folder}, not loaded yet: {pending}")
+        tail = f", unfinished line: {size(item.tail_bytes)}" if item.tail_bytes else ""
+        line("landing", f"{item.source}: {folder}, not loaded yet: {pending}{tail}")
     line("warehouse", f"held by {found.lock_holder}" if found.lock_holder else "free")
     line("next", f"{found.next_command}   # {found.why_next}")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from governance.errors import UsageError
-from orchestration.cli.output import plain, short, size
+from orchestration.cli.output import short, size
 from orchestration.cli.state import state
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from governance.config import Config
+    from ingestion.load import LoadReport
     from orchestration.publishing import PublishReport, Version
 
 OUTCOMES = {
@@ -92,7 +94,7 @@ def load(
             again=again,
             progress=progress,
         )
-    shared.output.result(report, lambda screen: show_facts(screen, plain(report)))
+    shared.output.result(report, lambda screen: _show_load(screen, report, config))
 
 
 def build(
@@ -160,14 +162,26 @@ def run(
     shared.output.result(report, show)
 
 
-def show_facts(screen: Console, data: dict) -> None:
-    """A report whose fields speak for themselves, one a line."""
-    for name, value in data.items():
-        label = name.replace("_", " ")
-        text = (
-            f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+def _show_load(screen: Console, report: LoadReport, config: Config) -> None:
+    from orchestration.doctor import LARGE_SHARE, consent_fix
+
+    sources = {source.name: source for source in config.sources}
+    for part in report.sources:
+        if not part.records:
+            screen.print(f"{part.source}: nothing new")
+            continue
+        screen.print(
+            f"{part.source}: {part.records:,} records of {part.segments:,} files;"
+            f" {part.accepted:,} accepted, {part.stripped:,} stripped,"
+            f" {sum(part.quarantined.values()):,} quarantined"
         )
-        screen.print(f"{label:<16} {text}", markup=False, soft_wrap=True)
+        for reason, count in part.quarantined.items():
+            screen.print(f"  {reason}: {count:,}")
+        if part.share_stripped > LARGE_SHARE:
+            screen.print(f"  {part.share_stripped:.0%} had no legal ground.")
+            fix = consent_fix(sources[part.source])
+            screen.print(f"  Fix: {fix}", markup=False, soft_wrap=True)
+    screen.print("Next: throughline build")
 
 
 def show_published(screen: Console, report: PublishReport) -> None:

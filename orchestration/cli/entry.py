@@ -10,6 +10,7 @@ import errno
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # libraries' words to their own developers
     from orchestration.cli.app import app
 
     given = hoisted(arguments)
