@@ -47,7 +47,8 @@ test-long: .venv/.installed  ## the proofs that take too long for `make test`
 	@$(PY) -m pytest -m long
 
 bench: .venv/.installed  ## speed and memory as ratios (docs/performance.md)
-	@$(PY) -m pytest tests/benchmarks -s -o python_files='bench_*.py' -o python_functions='bench_*'
+	@set -e; for file in tests/benchmarks/bench_*.py; do \
+	  $(PY) -m tests.benchmarks.$$(basename $$file .py); done
 
 lint: .venv/.installed  ## ruff, codespell, sqlfmt
 	@$(PY) -m ruff check $(SOURCES)
