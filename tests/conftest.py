@@ -159,7 +159,7 @@ def throughline(
     program = Path(sys.executable).with_name("throughline")
     command = [str(program), "--home", str(home.root), *arguments]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False
     )
     if check and done.returncode:
         raise AssertionError(

@@ -10,8 +10,8 @@ from playwright.sync_api import Locator, Page, expect
 pytestmark = pytest.mark.browser
 
 Keep = Callable[[str], None]
-PLOTTED = ["fct_sessions", "rpt_funnel_daily", "rpt_active_daily"]
-LAYERS = ["landing", "raw", "staging", "intermediate", "marts", "published"]
+PLOTTED = ["fct_sessions", "fct_funnel_entries", "rpt_active_daily"]
+LAYERS = ["landing", "raw", "staging", "intermediate", "marts", "quality", "published"]
 
 
 def nodes(page: Page) -> Locator:
