@@ -142,8 +142,11 @@ def measure(published_duckdb: Path, truth_dir: Path) -> list[Comparison]:
             raise UserError(f"There is nothing at {path} to compare.", fix=fix)
     with duckdb.connect(published_duckdb, read_only=True) as connection:
         for name in ("events", "purchases"):
-            file = str(truth_dir / f"{name}.parquet")
-            connection.read_parquet(file).create_view(f"truth_{name}")
+            # Temporary: the published file is open read-only, like every reader's.
+            connection.execute(
+                f"create temp table truth_{name} as select * from read_parquet(?)",
+                [str(truth_dir / f"{name}.parquet")],
+            )
         return [
             *_ledger(connection),
             *_people(connection),
@@ -186,6 +189,6 @@ def _count(
 def _money(connection: duckdb.DuckDBPyConnection) -> list[Comparison]:
     found: list[Comparison] = []
     for currency, gross, true_gross, net, true_net in connection.execute(_MONEY).fetchall():
-        found.append(_compare(f"gross revenue paid in {currency}, EUR", gross, true_gross))
-        found.append(_compare(f"net revenue paid in {currency}, EUR", net, true_net))
+        found.append(_compare(f"gross revenue in EUR, paid in {currency}", gross, true_gross))
+        found.append(_compare(f"net revenue in EUR, paid in {currency}", net, true_net))
     return found

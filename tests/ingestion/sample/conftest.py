@@ -1,4 +1,4 @@
-"""One small sample company for the whole folder, and a reader of its landing that shares no code with it."""
+"""One small sample company for the folder, and a reader of its landing that shares no code."""
 
 from __future__ import annotations
 

@@ -1,0 +1,115 @@
+"""``measure`` agrees with marts that are right, and notices each way in which they can be wrong."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from governance.errors import UserError
+from ingestion.sample import measure
+
+PUBLISHED = """
+    create schema marts;
+    create table marts.fct_events as
+    select
+        event.source, event.event_id, event.event_name, event.is_bot, event.order_id,
+        case when event.decidable then md5(event.expected_person) end as person_id,
+        money.currency, money.amount_reporting as revenue_reporting,
+        money.order_id is not null as is_authoritative_revenue,
+        money.order_id is not null and money.rate is null as is_rate_missing
+    from '{truth}/events.parquet' as event
+    left join '{truth}/purchases.parquet' as money
+        on event.source = 'backend' and event.order_id = money.order_id
+        and event.event_name = case money.kind
+            when 'order' then 'order_completed' when 'refund' then 'refund_issued'
+            else 'subscription_renewed' end
+    where event.disposition = 'accepted';
+    create table marts.rpt_pipeline as
+    select
+        source,
+        cast(sum(copies) as bigint) as received,
+        count(*) filter (disposition = 'accepted') as accepted,
+        sum(copies - 1) filter (disposition <> 'quarantined') as duplicate,
+        count(*) filter (disposition = 'stripped') as stripped,
+        sum(copies) filter (disposition = 'quarantined') as quarantined
+    from '{truth}/events.parquet' group by source;
+"""
+SOME_PERSON = "(select min(person_id) from marts.fct_events)"
+OTHER_PERSON = "(select max(person_id) from marts.fct_events)"
+MISTAKES = {
+    "two people merged": (
+        f"update marts.fct_events set person_id = {SOME_PERSON} where person_id = {OTHER_PERSON}",
+        {
+            "decidable events with the right person",
+            "persons behind decidable events",
+            "persons merged wrongly",
+        },
+    ),
+    "a person split": (
+        "update marts.fct_events set person_id = 'p_new' where event_id ="
+        " (select min(event_id) from marts.fct_events where person_id ="
+        "  (select person_id from marts.fct_events where person_id is not null"
+        "   group by all having count(*) > 3 order by 1 limit 1))",
+        {"decidable events with the right person", "persons behind decidable events"},
+    ),
+    "an event without its person": (
+        "update marts.fct_events set person_id = null where event_id ="
+        " (select min(event_id) from marts.fct_events where person_id ="
+        "  (select person_id from marts.fct_events where person_id is not null"
+        "   group by all having count(*) > 3 order by 1 limit 1))",
+        {"decidable events with the right person"},
+    ),
+    "revenue of the browser added": (
+        "update marts.fct_events set revenue_reporting = 10, currency = 'EUR' where event_id ="
+        " (select min(event_id) from marts.fct_events"
+        "  where source = 'web' and event_name = 'order_completed')",
+        {"gross revenue in EUR, paid in EUR", "net revenue in EUR, paid in EUR"},
+    ),
+    "a missing rate taken for zero": (
+        "update marts.fct_events set is_rate_missing = false where is_rate_missing",
+        {"amounts without an exchange rate"},
+    ),
+    "a lost order": (
+        "delete from marts.fct_events where is_authoritative_revenue and currency = 'USD'"
+        " and event_name = 'order_completed'",
+        {"orders", "gross revenue in EUR, paid in USD", "net revenue in EUR, paid in USD"},
+    ),
+    "a dropped record": (
+        "update marts.rpt_pipeline set accepted = accepted - 1, received = received - 1"
+        " where source = 'web'",
+        {"records received", "events accepted"},
+    ),
+}
+
+
+@pytest.fixture
+def published(sample, tmp_path):
+    path = tmp_path / "analytics.duckdb"
+    with duckdb.connect(path) as connection:
+        connection.execute(PUBLISHED.format(truth=sample.home.truth))
+    return path
+
+
+def test_marts_that_are_right_compare_equal(sample, published):
+    compared = measure(published, sample.home.truth)
+    assert [c for c in compared if not c.ok] == []
+    assert len(compared) > 15
+    assert all(c.truth > 0 for c in compared if c.name != "persons merged wrongly")
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_the_marts_is_seen(sample, published, mistake):
+    change, names = MISTAKES[mistake]
+    with duckdb.connect(published) as connection:
+        connection.execute(change)
+    wrong = {c.name for c in measure(published, sample.home.truth) if not c.ok}
+    # Deleting an order's events also takes them from their persons; nothing else may change.
+    assert names <= wrong
+    assert wrong - names <= {"decidable events with the right person"}
+
+
+def test_a_missing_publication_or_truth_is_the_users_to_mend(sample, published, tmp_path):
+    with pytest.raises(UserError, match="nothing at"):
+        measure(tmp_path / "absent.duckdb", sample.home.truth)
+    with pytest.raises(UserError, match="nothing at"):
+        measure(published, tmp_path)
