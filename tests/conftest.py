@@ -177,7 +177,12 @@ def _throughline() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A small sample company after one hourly run, published. Read it; never write to it."""
+    """A small sample company after one hourly run, published. Read it; never write to it.
+
+    TEST_COMPANY=data uses a home that was run already, the demo's for instance.
+    """
+    if built := os.environ.get("TEST_COMPANY"):
+        return Home(Path(built).resolve())
     home = copy_demo(tmp_path_factory.mktemp("company") / "home")
     throughline(home, "synth", "--persons", "120", "--days", "14", "--seed", "7")
     throughline(home, "run", "hourly")
