@@ -77,3 +77,12 @@
     {%- endfor -%}
     {{ return(lengths | max) }}
 {%- endmacro -%}
+
+{#- A list value of text literals, possibly empty. -#}
+{%- macro text_array(values) -%}
+    cast([
+        {%- for value in values -%}
+        '{{ value | replace("'", "''") }}'{%- if not loop.last %}, {% endif -%}
+        {%- endfor -%}
+    ] as varchar[])
+{%- endmacro -%}

@@ -14,19 +14,16 @@ from
     (
         values
             {% for funnel in var('tl_funnels') -%}
-            (
-                '{{ funnel.name }}',
-                '{{ funnel.version }}',
-                '{{ funnel.mode }}',
-                {{ funnel.window_seconds }},
-                [{% for step in funnel.steps -%} '{{ step.event | replace("'", "''") }}', {% endfor -%}],
-                cast(
-                    [{% for path in funnel.get('breakdowns') or [] -%} '{{ path | replace("'", "''") }}', {% endfor -%}]
-                    as varchar[]
+                (
+                    '{{ funnel.name }}',
+                    '{{ funnel.version }}',
+                    '{{ funnel.mode }}',
+                    {{ funnel.window_seconds }},
+                    {{ text_array(funnel.steps | map(attribute='event') | list) }},
+                    {{ text_array(funnel.get('breakdowns') or []) }},
+                    {{ funnel.get('top_breakdowns') or 20 }}
                 ),
-                {{ funnel.get('top_breakdowns') or 20 }}
-            ),
             {% endfor -%}
-            (null, null, null, null, null, null, null)
+            (null, null, null, null, cast(null as varchar[]), cast(null as varchar[]), null)
     ) as configured(funnel, version, mode, window_seconds, step_events, breakdowns, top_breakdowns)
 where funnel is not null

@@ -1,20 +1,38 @@
 with
     funnels as (select * from {{ ref('int_funnels') }}),
 
-    entries as (select * from {{ ref('fct_funnel_entries') }}),
-
-    broken_down as (
+    entries as (
         select
             entries.funnel,
-            entries.person_id,
             entries.entry_date,
+            entries.entered_at,
+            entries.depth,
+            [
+                entries.step_1_at,
+                entries.step_2_at,
+                entries.step_3_at,
+                entries.step_4_at,
+                entries.step_5_at,
+                entries.step_6_at,
+                entries.step_7_at,
+                entries.step_8_at,
+                entries.step_9_at,
+                entries.step_10_at
+            ] as step_times,
+            entries.window_closed,
             entries.is_void,
-            funnels.breakdowns[place] as segment_set,
-            [entries.breakdown_1, entries.breakdown_2, entries.breakdown_3][place] as value,
+            [entries.breakdown_1, entries.breakdown_2, entries.breakdown_3] as breakdown_values,
+            funnels.steps,
+            funnels.breakdowns,
             funnels.top_breakdowns
-        from entries
+        from {{ ref('fct_funnel_entries') }} as entries
         inner join funnels on entries.funnel = funnels.funnel
-        cross join unnest(range(1, len(funnels.breakdowns) + 1)) as places(place)
+    ),
+
+    broken_down as (
+        select entries.*, entries.breakdowns[place] as segment_set, entries.breakdown_values[place] as value
+        from entries
+        cross join unnest(range(1, len(entries.breakdowns) + 1)) as places(place)
     ),
 
     -- a missing value is shown as such and takes nobody's place
@@ -30,14 +48,11 @@ with
     ),
 
     segments as (
-        select funnel, person_id, entry_date, 'all' as segment_set, 'all' as segment
+        select entries.*, 'all' as segment_set, 'all' as segment
         from entries
         union all
         select
-            broken_down.funnel,
-            broken_down.person_id,
-            broken_down.entry_date,
-            broken_down.segment_set,
+            broken_down.* exclude (value),
             case
                 when broken_down.value = '(none)'
                 then '(none)'
@@ -55,30 +70,17 @@ with
 
     steps as (
         select
-            entries.funnel,
-            entries.entry_date,
+            funnel,
+            entry_date,
             step,
-            segments.segment_set,
-            segments.segment,
-            not entries.is_void as counts,
-            not entries.is_void and entries.window_closed as counts_in_rates,
-            entries.depth >= step as reached,
-            {{
-                seconds_between(
-                    'entries.entered_at',
-                    '[entries.step_1_at, entries.step_2_at, entries.step_3_at, entries.step_4_at, entries.step_5_at, '
-                    ~ 'entries.step_6_at, entries.step_7_at, entries.step_8_at, entries.step_9_at, entries.step_10_at][step]'
-                )
-            }}
-            as seconds
-        from entries
-        inner join
-            segments
-            on entries.funnel = segments.funnel
-            and entries.person_id = segments.person_id
-            and entries.entry_date = segments.entry_date
-        inner join funnels on entries.funnel = funnels.funnel
-        cross join unnest(range(1, funnels.steps + 1)) as ordinals(step)
+            segment_set,
+            segment,
+            not is_void as counts,
+            not is_void and window_closed as counts_in_rates,
+            depth >= step as reached,
+            {{ seconds_between('entered_at', 'step_times[step]') }} as seconds
+        from segments
+        cross join unnest(range(1, segments.steps + 1)) as ordinals(step)
     ),
 
     counted as (
