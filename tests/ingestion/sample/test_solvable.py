@@ -1,8 +1,8 @@
 """Whoever follows the design's rule table gets every decidable event of the sample right.
 
 The stitching below is written from the table alone, over the landing files alone, with none of the
-project's code, and is compared with the truth. It also fails when the truth calls decidable what two
-people could have done.
+project's code, and is compared with the truth. It also fails when the truth calls decidable what
+two people could have done.
 """
 
 from __future__ import annotations
