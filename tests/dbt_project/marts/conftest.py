@@ -60,15 +60,20 @@ create table intermediate.int_events as
 select * exclude (person_id, channel) from drawn_events;
 create table intermediate.int_person_events as
 select * exclude (properties, properties_unreviewed) from drawn_events where person_id is not null;
-create table marts.fct_sessions as select * from drawn_sessions;
+create table marts.fct_sessions (
+    session_id varchar, started_date date, surface varchar, platform varchar, channel varchar,
+    country varchar, duration_seconds double, is_bounce boolean, is_engaged boolean,
+    is_open boolean, is_bot boolean, is_internal boolean
+);
+insert into marts.fct_sessions select * from drawn_sessions;
 create table intermediate.int_data_until as
 select *
 from
     (
         values
-            ('web', true, $data_until),
-            ('shop', true, $data_until + interval 3 day),
-            ('archive', false, $data_until - interval 90 day)
+            ('web', true, cast($data_until as timestamp)),
+            ('shop', true, cast($data_until as timestamp) + interval 3 day),
+            ('archive', false, cast($data_until as timestamp) - interval 90 day)
     ) as sources(source, is_live, data_until);
 """
 
@@ -268,7 +273,10 @@ def _funnels() -> list[dict[str, Any]]:
 
 
 def write_upstream(
-    warehouse: Path, events: list[dict[str, Any]], sessions: pd.DataFrame, data_until: datetime
+    warehouse: Path,
+    events: list[dict[str, Any]],
+    sessions: pd.DataFrame,
+    data_until: datetime | None,
 ) -> None:
     """The upstream tables as the models before these would have left them."""
     with duckdb.connect(str(warehouse)) as connection:
@@ -277,8 +285,12 @@ def write_upstream(
         connection.execute(UPSTREAM, {"data_until": data_until})
 
 
-def build(warehouse: Path, variables: dict[str, Any], folder: Path) -> None:
-    """Builds and tests these marts and what only they need; dbt's report is the failure message."""
+def build(warehouse: Path, variables: dict[str, Any], folder: Path, *, without: str) -> None:
+    """Builds and tests these marts and what only they need; dbt's report is the failure message.
+
+    ``without`` names the tests to leave out: the data tests (``test``) belong to the full
+    company, the unit tests (``unit_test``) bring their own rows and run once, on the empty one.
+    """
     environment = {
         key: value
         for key, value in os.environ.items()
@@ -287,6 +299,7 @@ def build(warehouse: Path, variables: dict[str, Any], folder: Path) -> None:
     finished = subprocess.run(
         [
             *(sys.executable, "-c", "from dbt.cli.main import cli; cli()", "build", "--quiet"),
+            *("--exclude-resource-type", without),
             *("--select", *MODELS, "--exclude", *(f"+{name}" for name in GIVEN)),
             *("--project-dir", "dbt_project", "--profiles-dir", "dbt_project"),
             *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
@@ -313,5 +326,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     variables = {"tl_time_zone": TIME_ZONE, "tl_funnels": _funnels(), "tl_key_events": ["c"]}
     warehouse = folder / "warehouse.duckdb"
     write_upstream(warehouse, company.events, sessions, DATA_UNTIL)
-    build(warehouse, variables, folder)
+    build(warehouse, variables, folder, without="unit_test")
     return World(warehouse, variables, company.events, sessions)
+
+
+@pytest.fixture(scope="session")
+def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("empty_marts")
+    warehouse = folder / "warehouse.duckdb"
+    write_upstream(warehouse, [], _sessions(random.Random(0), 1).head(0), None)
+    build(warehouse, {}, folder, without="test")
+    return warehouse
