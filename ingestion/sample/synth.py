@@ -32,7 +32,7 @@ DEFAULT_START = date(2026, 4, 1)
 
 _KIOSK_VISITORS = 45
 _SHARED_ADDRESS_USERS = 75  # more than identity.hub_limit
-_CLAIMS = 5
+_CLAIMS = 8
 _LONGEST_VISIT = 4 * HOUR
 _MANIFEST = "landing.txt"
 
@@ -173,15 +173,16 @@ class _Cast:
                 device,
                 starts,
                 signs_up_here=index == 0,
-                victim=self._victim(rng, actor),
+                victim=self._victim(rng, actor, device),
             )
             keep(log.events, device, log.movements)
 
-    def _victim(self, rng: Random, actor: Actor) -> str | None:
+    def _victim(self, rng: Random, actor: Actor, device: Device) -> str | None:
         """Now and then somebody's browser claims to be the customer next door."""
         if self._claims >= _CLAIMS or self._last_user is None or not actor.accounts:
             return None
-        if actor.consent.choice != "granted" or rng.random() > 0.1:
+        able = device.source == "web" and actor.consent.choice == "granted"
+        if not able or rng.random() > 0.1:
             return None
         self._claims += 1
         return self._last_user

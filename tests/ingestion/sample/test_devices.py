@@ -41,7 +41,7 @@ def test_people_change_only_after_a_log_out_a_long_pause_or_in_a_handover_scene(
 
 
 def test_no_pause_is_near_the_handover_gap():
-    """Correcting a clock moves events by less than a second: 16 minutes and 45 are both far away."""
+    """Correcting a clock moves events by less than a second: 16 and 45 minutes are far off."""
     pauses = [here.at - before.at for before, here in pairwise(crowded_log().events)]
     assert [pause for pause in pauses if 16 * MINUTE < pause < 45 * MINUTE] == []
     assert max(pauses) >= 45 * MINUTE
