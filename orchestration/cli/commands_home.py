@@ -50,10 +50,10 @@ def init(
         home = init_home(folder)
 
     def show(screen: Console) -> None:
-        screen.print(f"Made a home in {home.root}", soft_wrap=True)
-        screen.print(f"  1. Describe your sources in {short(home.config)}", soft_wrap=True)
-        screen.print(f"  2. Put JSON lines into {short(home.landing)}/web/", soft_wrap=True)
-        screen.print(f"  3. throughline --home {short(home.root)} run hourly", soft_wrap=True)
+        screen.print(f"Made a home in {home.root}")
+        screen.print(f"  1. Describe your sources in {short(home.config)}")
+        screen.print(f"  2. Put JSON lines into {short(home.landing)}/web/")
+        screen.print(f"  3. throughline --home {short(home.root)} run hourly")
         screen.print(f"Keep a backup of {short(home.keys)}: nothing stored is of use without it.")
 
     state(context).output.result({"home": home.root, "config": home.config}, show)
@@ -110,9 +110,9 @@ def doctor(context: typer.Context) -> None:
 def _show_findings(screen: Console, findings: list[Finding]) -> None:
     for finding in findings:
         screen.print(f"{_MARKS[finding.level]} ", end="")
-        screen.print(finding.what, markup=False, soft_wrap=True)
+        screen.print(finding.what, markup=False)
         if finding.fix:
-            screen.print(f"  Fix: {finding.fix}", markup=False, soft_wrap=True)
+            screen.print(f"  Fix: {finding.fix}", markup=False)
     if not findings:
         screen.print("The configuration can be used.")
 
@@ -120,14 +120,14 @@ def _show_findings(screen: Console, findings: list[Finding]) -> None:
 def _show_checks(screen: Console, checks: list[Check]) -> None:
     for check in checks:
         screen.print(f"{_MARKS[check.level]} {check.name}: ", end="")
-        screen.print(check.found, markup=False, soft_wrap=True)
+        screen.print(check.found, markup=False)
         if check.fix:
-            screen.print(f"  Fix: {check.fix}", markup=False, soft_wrap=True)
+            screen.print(f"  Fix: {check.fix}", markup=False)
 
 
 def _show_status(screen: Console, found: Status) -> None:
     def line(name: str, text: str) -> None:
-        screen.print(f"{name:<12} {text}", markup=False, soft_wrap=True)
+        screen.print(f"{name:<12} {text}", markup=False)
 
     line("home", str(found.home))
     published = found.published

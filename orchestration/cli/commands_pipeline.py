@@ -156,7 +156,7 @@ def run(
             f" {len(report.warnings)} warnings, {report.seconds:.0f} s"
         )
         for warning in report.warnings:
-            screen.print(f"  warning: {warning}", markup=False, soft_wrap=True)
+            screen.print(f"  warning: {warning}", markup=False)
         screen.print(f"{OUTCOMES[report.outcome]} {report.version}")
 
     shared.output.result(report, show)
@@ -180,7 +180,7 @@ def _show_load(screen: Console, report: LoadReport, config: Config) -> None:
         if part.share_stripped > LARGE_SHARE:
             screen.print(f"  {part.share_stripped:.0%} had no legal ground.")
             fix = consent_fix(sources[part.source])
-            screen.print(f"  Fix: {fix}", markup=False, soft_wrap=True)
+            screen.print(f"  Fix: {fix}", markup=False)
     screen.print("Next: throughline build")
 
 
@@ -253,4 +253,4 @@ def _show_versions(screen: Console, kept: tuple[Version, ...]) -> None:
 
 
 def _show_path(screen: Console, path: Path) -> None:
-    screen.print(f"Open {short(path)}", markup=False, soft_wrap=True)
+    screen.print(f"Open {short(path)}", markup=False)

@@ -181,7 +181,7 @@ def _show_where_next(screen: Console, home: Home, published: Path) -> None:
             else f"throughline --home {short(home.root)} status",
         ),
     ):
-        screen.print(f"{lead:<10} {text}", markup=False, soft_wrap=True)
+        screen.print(f"{lead:<10} {text}", markup=False)
 
 
 def _refuse_taken(port: int) -> None:

@@ -48,12 +48,13 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = app(args=given, prog_name="throughline", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        output.error(_STOPPED, code=INTERRUPTED)
-        return INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:
         return 0  # the reader of our output, such as head, has seen enough
     except Exception as error:
         return _report(error, output, _home_in(given))
+    if code == INTERRUPTED:  # raised or returned: releases of Typer differ
+        output.error(_STOPPED, code=INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

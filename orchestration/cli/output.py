@@ -48,14 +48,12 @@ class Output:
             ("green", "Fix: ", error.fix),
         ):
             if text:
-                screen.print(
-                    lead + text, style=style, markup=False, highlight=False, soft_wrap=True
-                )
+                screen.print(lead + text, style=style, markup=False, highlight=False)
 
     def note(self, text: str) -> None:
         """A line beside the result, for people only."""
         if not self.as_json:
-            console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
+            console(stderr=True).print(text, markup=False, highlight=False)
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
@@ -76,7 +74,7 @@ def console(*, stderr: bool = False) -> Console:
     """A console on the stream as it is now: tests and pipes replace it."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
 
 
 def plain(value: Any) -> Any:
