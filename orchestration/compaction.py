@@ -105,7 +105,7 @@ def _contents(
         "select schema_name, view_name from duckdb_views() where database_name = ? and not internal",
         [database],
     ).fetchall()
-    found.update({(schema, view): "view" for schema, view in views})
+    found.update(dict.fromkeys(views, "view"))
     return found
 
 

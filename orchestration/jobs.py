@@ -66,7 +66,11 @@ def run_job(home: Home, job: JobName, progress: Progress = silent) -> JobReport:
         fail_dead_runs(instance)
         try:
             # dbt's lines go to HOME/logs/dbt; standard output belongs to the command line's answer
-            with watched_by(progress), Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+            with (
+                watched_by(progress),
+                Path(os.devnull).open("w") as nowhere,
+                redirect_stdout(nowhere),
+            ):
                 result = definition.execute_in_process(
                     instance=instance,
                     run_config=_QUIET,

@@ -91,7 +91,7 @@ class WarehouseTranslator(DagsterDbtTranslator):
 
 
 def layer(props: Mapping[str, Any]) -> str:
-    """staging | intermediate | marts; seeds stand beside staging."""
+    """Staging | intermediate | marts; seeds stand beside staging."""
     return keys.STAGING if props["resource_type"] == "seed" else props["fqn"][1]
 
 

@@ -22,6 +22,7 @@ from governance.warehouse import open_warehouse, warehouse_lock
 from ingestion.load import loading
 from orchestration import keys
 from orchestration.landing import observe
+from orchestration.load_checks import load_check_specs, load_checks
 from orchestration.measures import row_counts
 from orchestration.resources import HomeResource
 from orchestration.steps import explained, logged
@@ -67,12 +68,13 @@ def raw_assets(home: Home, config: Config, manifest: Mapping[str, Any]) -> dg.As
     @dg.multi_asset(
         name="load",
         specs=[*specs, _loads_spec(config, described.get(_LOADS, {}))],
+        check_specs=load_check_specs(),
         can_subset=False,
         pool=keys.WAREHOUSE_POOL,
     )
     def load(
         context: dg.AssetExecutionContext, dlt: DagsterDltResource, home: HomeResource
-    ) -> Iterator[dg.MaterializeResult]:
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         place, config = home.place, home.read_config()
         with explained(), warehouse_lock(place, "load"):
             for source in config.sources:
@@ -86,6 +88,7 @@ def raw_assets(home: Home, config: Config, manifest: Mapping[str, Any]) -> dg.As
                         dlt_pipeline=prepared.pipeline,
                     )
                 )
+                report = prepared.report()
             with open_warehouse(place, keys=found, storage=config.storage) as connection:
                 counts = row_counts(connection, [(keys.RAW, t) for t in (*keys.RAW_TABLES, _LOADS)])
         loaded = {result.asset_key: result.metadata or {} for result in results}
@@ -97,6 +100,8 @@ def raw_assets(home: Home, config: Config, manifest: Mapping[str, Any]) -> dg.As
                     "rows_loaded": loaded.get(key, {}).get("rows_loaded") or 0,
                 },
             )
+
+        yield from load_checks(config, report)
 
     return load
 

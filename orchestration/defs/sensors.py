@@ -18,8 +18,8 @@ _EVERY_SECONDS = 60
 def landing_sensor(home: Home, config: Config) -> dg.SensorDefinition:
     """Starts the hourly job when names or sizes of landing files change.
 
-    The cursor holds the fingerprint per source. It moves only when a run was asked for: files that land while
-    a run waits are in that run, and files that land while one works start the next.
+    The cursor holds the fingerprint per source. While a run waits none is added: it will see these files
+    too. Files that land while a run works start the next one.
     """
 
     @dg.sensor(
@@ -29,25 +29,27 @@ def landing_sensor(home: Home, config: Config) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts the hourly job when files land; at most one run waits.",
     )
-    def landing_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    def landing_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         landed = [observe(home, source) for source in config.sources]
         seen: dict[str, str] = json.loads(context.cursor) if context.cursor else {}
-        changed = [
-            each for each in landed if each.files and seen.get(each.source) != each.fingerprint
-        ]
+        changed = [new for new in landed if new.files and seen.get(new.source) != new.fingerprint]
         if not changed:
-            return dg.SkipReason("No new landing files.")
-        if waiting := waiting_run(context.instance, keys.HOURLY):
-            return dg.SkipReason(f"Run {waiting} waits already; it will load them.")
+            return dg.SensorResult(skip_reason="No new landing files.")
         cursor = json.dumps({each.source: each.fingerprint for each in landed})
+        observed = [each.observation() for each in changed]
+        if waiting := waiting_run(context.instance, keys.HOURLY):
+            return dg.SensorResult(
+                skip_reason=f"Run {waiting} waits already; it will load them.",
+                asset_events=observed,
+                cursor=cursor,
+            )
+        names = ",".join(each.source for each in changed)
         return dg.SensorResult(
             run_requests=[
-                dg.RunRequest(
-                    run_key=f"landing {cursor}",
-                    tags={"throughline/landed": ",".join(each.source for each in changed)},
-                )
+                # the key keeps a daemon that died before it saved the cursor from asking twice
+                dg.RunRequest(run_key=f"landing {cursor}", tags={"throughline/landed": names})
             ],
-            asset_events=[each.observation() for each in changed],
+            asset_events=observed,
             cursor=cursor,
         )
 
