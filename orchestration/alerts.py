@@ -1,7 +1,8 @@
 """Telling somebody: a JSON message to the configured webhook, a call to the heartbeat address.
 
-The addresses are secrets (whoever has one can post to the channel), so neither they nor an error's text
-that may hold them are logged. Tries are few and short: an alert must not hold up the daemon.
+The addresses are secrets (whoever has one can post to the channel), so neither they nor an
+error's text that may hold them are logged. Tries are few and short: an alert must not hold up the
+daemon.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """From which columns each column of a model is made, read from the SQL dbt compiled.
 
-dagster-dbt can do this only with a connection that it then keeps open, which locks the warehouse; here the
-columns come from one query of ours. Tracing a wide model takes seconds, so results are kept by the digest
-of what they depend on. Python models have no SQL and so no lineage.
+dagster-dbt can do this only with a connection that it then keeps open, which locks the warehouse;
+here the columns come from one query of ours. Tracing a wide model takes seconds, so results are
+kept by the digest of what they depend on. Python models have no SQL and so no lineage.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Model:
 def trace(model: Model, cache: Path) -> Lineage:
     """The lineage of ``model``, from ``cache`` (a folder) when it was traced before.
 
-    SQL that sqlglot cannot read gives an empty lineage and a warning: a picture is not worth a failed run.
+    SQL that sqlglot cannot read gives an empty lineage and a warning: a picture is not worth a
+    failed run.
     """
     kept = cache / f"{model.digest}.json"
     if kept.exists():

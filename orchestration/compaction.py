@@ -1,7 +1,8 @@
 """Rewriting the warehouse into a new file: the only way to give back the space of deleted rows.
 
-DuckDB keeps deleted bytes after DELETE and CHECKPOINT. The copy is made beside, synced and renamed over the
-old file under the lock: killed at any instant, either the whole old file or the whole new one is there.
+DuckDB keeps deleted bytes after DELETE and CHECKPOINT. The copy is made beside, synced and
+renamed over the old file under the lock: killed at any instant, either the whole old file or the
+whole new one is there.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ def _contents(
     """Rows of every table and the existence of every view."""
     found: dict[tuple[str, str], int | str] = {}
     tables = connection.execute(
-        "select schema_name, table_name from duckdb_tables() where database_name = ? and not internal",
+        "select schema_name, table_name from duckdb_tables()"
+        " where database_name = ? and not internal",
         [database],
     ).fetchall()
     for schema, table in tables:
@@ -102,7 +104,8 @@ def _contents(
         ).fetchall()
         found[(schema, table)] = int(counted[0][0])
     views = connection.execute(
-        "select schema_name, view_name from duckdb_views() where database_name = ? and not internal",
+        "select schema_name, view_name from duckdb_views()"
+        " where database_name = ? and not internal",
         [database],
     ).fetchall()
     found.update(dict.fromkeys(views, "view"))

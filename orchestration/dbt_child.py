@@ -1,7 +1,7 @@
 """dbt as a child process that dies with its parent: ``python -m orchestration.dbt_child build …``.
 
-When a run is killed, its dbt would otherwise go on writing to the warehouse beside the run that replaces it.
-DuckDB's write-ahead log makes the sudden end safe; the next build starts over.
+When a run is killed, its dbt would otherwise go on writing to the warehouse beside the run that
+replaces it. DuckDB's write-ahead log makes the sudden end safe; the next build starts over.
 """
 
 from __future__ import annotations

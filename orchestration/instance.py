@@ -1,7 +1,8 @@
 """The Dagster instance of a home: runs, events and schedules live in ``HOME/.dagster``.
 
-``dagster.yaml`` at the repository's root is the one place for settings. Each home gets a copy with its own
-paths, made again at every start, so that an update of the program reaches every home. PostgreSQL instead of
+``dagster.yaml`` at the repository's root is the one place for settings. Each home gets a copy
+with its own paths, made again at every start, so that an update of the program reaches every
+home. PostgreSQL instead of
 SQLite: set ``THROUGHLINE_DAGSTER_POSTGRES_URL``.
 """
 
@@ -25,7 +26,7 @@ _NO_CAPTURE = NoOpComputeLogManager
 
 
 def instance_settings(home: Home, *, postgres: bool) -> dict[str, Any]:
-    """The root ``dagster.yaml`` with the paths of ``home``; the PostgreSQL address stays in the environment."""
+    """The root ``dagster.yaml`` with the home's paths; secrets stay in the environment."""
     settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
     settings["storage"] = (
         {"postgres": {"postgres_url": {"env": POSTGRES_VARIABLE}}}

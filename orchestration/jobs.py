@@ -1,7 +1,7 @@
 """Running a Dagster job in this process, against the home's instance: what the command line does.
 
-The run appears in the UI like any other: its steps, logs, assets and checks. What stopped it comes back as
-the project's own errors, with the exit codes of the command line.
+The run appears in the UI like any other: its steps, logs, assets and checks. What stopped it
+comes back as the project's own errors, with the exit codes of the command line.
 """
 
 from __future__ import annotations

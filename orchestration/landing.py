@@ -1,4 +1,4 @@
-"""What lies in a source's landing folder: names and sizes, which is enough to see that something new came."""
+"""What lies in a source's landing folder: names and sizes are enough to see something new."""
 
 from __future__ import annotations
 

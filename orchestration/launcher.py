@@ -1,8 +1,9 @@
-"""Which runs are alive: Dagster's default launcher cannot tell, so a killed run would hold its slot for ever.
+"""Which runs are alive: to Dagster's default launcher a killed run works for ever.
 
-A run's process writes its pid into the run (an engine event when a worker starts, a tag for runs of the
-command line). The daemon's run monitoring asks ``check_run_worker_health`` and fails what has no process
-any more; the command line does the same before it starts, because it may be used without a daemon.
+A run's process writes its pid into the run (an engine event when a worker starts, a tag for runs
+of the command line). The daemon's run monitoring asks ``check_run_worker_health`` and fails what
+has no process any more; the command line does the same before it starts, because it may be used
+without a daemon.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def fail_dead_runs(instance: DagsterInstance) -> list[str]:
         if pid is None or process_is_alive(pid):
             continue
         instance.report_run_failed(
-            run, f"Its process {pid} is gone: it was killed or the machine stopped."
+            run, f"Its process {pid} is gone: killed, or the machine stopped."
         )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         dead.append(run.run_id)

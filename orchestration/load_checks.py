@@ -1,6 +1,7 @@
-"""What a load says about the producers, as asset checks: unreadable segments, events without legal ground.
+"""What a load says about the producers, as checks: unreadable files, no legal ground.
 
-Neither stops publishing: what could be read is right, and the ledger (a dbt test that does) proves it.
+Neither stops publishing: what could be read is right, and the ledger (a dbt test that does)
+proves it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def load_check_specs() -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(
             GROUNDED,
             asset=keys.raw("events"),
-            description=f"Warns when more than {LARGE_SHARE:.0%} of a source's new events were stripped.",
+            description=f"Warns when a source lost more than {LARGE_SHARE:.0%} of its new events.",
         ),
     ]
 
@@ -51,8 +52,8 @@ def load_checks(config: Config, report: LoadReport) -> Iterator[dg.AssetCheckRes
         passed=not stripped,
         severity=dg.AssetCheckSeverity.WARN,
         description="\n".join(
-            f"{part.share_stripped:.0%} of the new events of {part.source} had no legal ground and were"
-            f" stripped. {consent_fix(config.source(part.source))}"
+            f"{part.share_stripped:.0%} of the new events of {part.source} had no legal ground"
+            f" and were stripped. {consent_fix(config.source(part.source))}"
             for part in stripped
         )
         or "No source lost a large share of its events.",

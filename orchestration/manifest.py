@@ -1,4 +1,4 @@
-"""dbt's manifest, from which Dagster's graph is made: parsed once, kept until something it depends on changes."""
+"""Dbt's manifest, from which the graph is made: parsed again only when it would differ."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TIMEOUT_SECONDS = 300
 
 
 def load_manifest(home: Home, config: Config) -> Mapping[str, Any]:
-    """The manifest of the project as this home configures it; runs ``dbt parse`` when there is no fresh one.
+    """The manifest as this home configures it; runs ``dbt parse`` when there is no fresh one.
 
     Raises:
         UserError: the project does not parse, with dbt's own words.

@@ -1,7 +1,7 @@
 """Row counts and column types of the warehouse's tables, from one query each.
 
-dagster-dbt's and dagster-dlt's own row counts open a connection per table, keep it open, or fail on a load
-that loads nothing; and the warehouse lets only one process in.
+dagster-dbt's and dagster-dlt's own row counts open a connection per table, keep it open, or fail
+on a load that loads nothing; and the warehouse lets only one process in.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a model's page shows after a build: rows, columns with their classes, column lineage, a chart."""
+"""What a model's page shows after a build: rows, columns, classes, lineage, a chart."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ _TRANSLATOR = WarehouseTranslator()
 def _sessions(connection: duckdb.DuckDBPyConnection) -> dg.MarkdownMetadataValue | None:
     rows = connection.execute(
         "select started_date, count(*), count(*) filter (is_engaged)"
-        f" from {keys.MARTS}.fct_sessions where not is_bot group by started_date order by started_date"
+        f" from {keys.MARTS}.fct_sessions where not is_bot"
+        " group by started_date order by started_date"
     ).fetchall()
     days, sessions, engaged = _columns(rows, 3)
     return plots.lines(
@@ -99,7 +100,7 @@ def _sessions(connection: duckdb.DuckDBPyConnection) -> dg.MarkdownMetadataValue
 
 
 def _funnel(connection: duckdb.DuckDBPyConnection) -> dg.MarkdownMetadataValue | None:
-    """Persons who came at least as far as each step of the first funnel; void entries are left out."""
+    """Persons who came at least as far as each step of the first funnel, without void ones."""
     rows = connection.execute(
         f"""
         with entries as (

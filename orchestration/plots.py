@@ -1,7 +1,8 @@
 """Small charts for the pages of three marts, as PNG inside Markdown metadata.
 
-Colours are Okabe and Ito's (2008), which people with colour-blindness can tell apart; lines differ in
-style too. A chart stays below ``MAX_BYTES``, because Dagster keeps it in its event log for ever.
+Colours are Okabe and Ito's (2008), which people with colour-blindness can tell apart; lines
+differ in style too. A chart stays below ``MAX_BYTES``, because Dagster keeps it in its event log
+for ever.
 """
 
 from __future__ import annotations

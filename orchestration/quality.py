@@ -1,8 +1,9 @@
 """Great Expectations on the daily aggregates, as a pandas batch, and its Data Docs.
 
-Row-level rules are dbt tests; here are the shapes a chart depends on. The SQL data source over DuckDB fails
-every expectation, and importing the library takes seconds, so it is imported where it runs. Nothing is
-sent to its makers, and its context lives in memory: the suite below is the only copy.
+Row-level rules are dbt tests; here are the shapes a chart depends on. The SQL data source over
+DuckDB fails every expectation, and importing the library takes seconds, so it is imported where
+it runs. Nothing is sent to its makers, and its context lives in memory: the suite below is the
+only copy.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Verdict:
 
 
 def validate(metrics: pd.DataFrame) -> Verdict:
-    """Check ``metrics``: rpt_metrics_daily, one row per day, surface, platform, channel and country."""
+    """Check ``metrics``: rpt_metrics_daily, one row per day and segment."""
     gx, context = _context()
     validation = _validation(gx, context)
     result = validation.run(batch_parameters={"dataframe": metrics}, result_format=_FORMAT)
@@ -69,7 +70,7 @@ def validate(metrics: pd.DataFrame) -> Verdict:
 
 
 def validate_once(metrics: pd.DataFrame, cache: Path) -> Verdict:
-    """Like ``validate``; equal metrics are not judged twice, which saves the import on a quiet hour.
+    """Like ``validate``, but equal metrics are not judged twice: it saves seconds of imports.
 
     Args:
         metrics: rpt_metrics_daily, in a stable row order.
@@ -88,7 +89,7 @@ def validate_once(metrics: pd.DataFrame, cache: Path) -> Verdict:
 
 
 def render_data_docs(metrics: pd.DataFrame, folder: Path) -> Path:
-    """Validate ``metrics`` and write the Data Docs, a static site of about 4 MB; returns its first page.
+    """Validate ``metrics`` and write the Data Docs, about 4 MB; returns their first page.
 
     The site is written beside and then renamed, so a reader never meets half of it.
     """

@@ -1,4 +1,4 @@
-"""Resources, alone in their module: a module that returns definitions loads nothing but what it returns."""
+"""Resources, alone in their module, so that no definition can hide them."""
 
 from __future__ import annotations
 

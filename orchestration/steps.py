@@ -1,4 +1,4 @@
-"""What every step that opens the warehouse does alike: retry what passes by itself, explain the rest."""
+"""What every step that opens the warehouse does alike: retry what passes, explain the rest."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _watching: ContextVar[Progress] = ContextVar("watching", default=silent)
 
 @contextmanager
 def watched_by(progress: Progress) -> Iterator[None]:
-    """Steps of a run inside this process report to ``progress`` as well; the command line draws it."""
+    """Steps of a run inside this process report to ``progress`` too: the command line's."""
     token = _watching.set(progress)
     try:
         yield

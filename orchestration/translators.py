@@ -1,7 +1,7 @@
-"""How dlt's resources and dbt's nodes become assets: one key per table, so that the graph has no broken edge.
+"""How dlt's resources and dbt's nodes become assets: one key per table, no broken edge.
 
-By default dlt names an asset ``dlt_<source>_<resource>`` and dbt a source ``[source, table]``; the two never
-meet and the graph falls apart silently. Here both are ``raw/<table>``.
+By default dlt names an asset ``dlt_<source>_<resource>`` and dbt a source ``[source, table]``;
+the two never meet and the graph falls apart silently. Here both are ``raw/<table>``.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What Dagster schedules and shows, one module per concern; assembled in ``orchestration.definitions``."""
+"""What Dagster schedules and shows, one module per concern; see ``orchestration.definitions``."""

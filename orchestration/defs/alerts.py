@@ -1,4 +1,4 @@
-"""Failure, recovery and heartbeat of the jobs, to the addresses in ``throughline.yml`` under alerts."""
+"""Failure, recovery and heartbeat of the jobs, told to the addresses under ``alerts``."""
 
 from __future__ import annotations
 

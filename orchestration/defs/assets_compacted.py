@@ -17,7 +17,7 @@ def compacted_asset() -> dg.AssetsDefinition:
         key=keys.COMPACTED_WAREHOUSE,
         deps=[keys.PUBLISHED_ANALYST, keys.DATA_DOCS],
         group_name=keys.PUBLISHED,
-        description="warehouse.duckdb copied into a new file and swapped, when that gives space back.",
+        description="warehouse.duckdb, rewritten into a new file when that gives space back.",
         kinds={"duckdb"},
         owners=["team:data_platform"],
         pool=keys.WAREHOUSE_POOL,

@@ -37,7 +37,7 @@ def landing_assets(config: Config) -> list[dg.AssetSpec]:
         dg.AssetSpec(
             key=keys.landing(source.name),
             group_name=keys.LANDING,
-            description=f"Files of {source.name}, appended to by their producer. Read-only to the project.",
+            description=f"Files of {source.name}, appended to by its producer; only read here.",
             kinds={"jsonl", "file"},
             owners=["team:data_platform"],
             metadata=_declared(source),
@@ -141,7 +141,7 @@ def _shape() -> DltSource:
 
 
 def _unopened_pipeline(home: Home) -> dlt.Pipeline:
-    """A pipeline object for naming only; it has a folder of its own, so it never meets a running load."""
+    """A pipeline for naming only, in a folder of its own: it never meets a running load."""
     return dlt.pipeline(
         "throughline_definitions",
         pipelines_dir=str(home.dagster / "dlt"),

@@ -1,6 +1,7 @@
 """marts -> published/analyst: the only asset that people and BI tools read.
 
-It depends on every mart. Checks of severity ``error`` on the marts block it: a published number passed them.
+It depends on every mart. Checks of severity ``error`` on the marts block it: a published number
+passed them.
 """
 
 # No postponed annotations here: Dagster compares the annotation of `context` with the class itself.
@@ -35,9 +36,9 @@ def published_asset(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
         deps=sorted(marts),
         group_name=keys.PUBLISHED,
         description=(
-            "published/analyst/current: analytics.duckdb, parquet and manifest.json of the marts, without"
-            " the columns an analyst may not see. Switched atomically; a run that changes nothing"
-            " publishes nothing."
+            "published/analyst/current: analytics.duckdb, parquet and manifest.json of the marts,"
+            " without the columns an analyst may not see. Switched atomically; a run that changes"
+            " nothing publishes nothing."
         ),
         kinds={"duckdb", "parquet"},
         owners=["team:data_platform"],

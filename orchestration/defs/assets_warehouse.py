@@ -1,8 +1,9 @@
-"""raw -> staging -> intermediate -> marts: all of dbt's project in one step, its tests as asset checks.
+"""raw -> staging -> intermediate -> marts: dbt's project in one step, its tests as checks.
 
-dbt runs as a child process that inherits the warehouse lock. When it is done, one connection of ours counts
-rows, reads column types and draws the charts; only then are the assets reported, complete. A test of
-severity ``error`` that fails makes the step fail, so nothing downstream of it is published.
+dbt runs as a child process that inherits the warehouse lock. When it is done, one connection of
+ours counts rows, reads column types and draws the charts; only then are the assets reported,
+complete. A test of severity ``error`` that fails makes the step fail, so nothing downstream of it
+is published.
 """
 
 # No postponed annotations here: Dagster compares the annotation of `context` with the class itself.
@@ -77,8 +78,8 @@ def _start(
 ) -> DbtCliInvocation:
     """Start ``dbt build`` for what the run selected.
 
-    The child is started here and not by dagster-dbt's resource, which passes no descriptors on (the lock)
-    and imports dbt's adapter into this process for metadata we do not take from it.
+    The child is started here and not by dagster-dbt's resource, which passes no descriptors on
+    (the lock) and imports dbt's adapter into this process for metadata we do not take from it.
     """
     chosen = get_updated_cli_invocation_params_for_context(
         context, manifest, DagsterDbtTranslator()
@@ -139,8 +140,8 @@ def _collect(dbt: DbtCliInvocation, progress: Progress) -> tuple[list[Any], Exce
 def _raise(failure: Exception, home: Home) -> NoReturn:
     """Say in our words why dbt failed: a busy file, a full disk, tests or models; else in dbt's.
 
-    Raises:
-        WarehouseBusyError, UserError, BlockedError, ThroughlineError, DagsterDbtCliRuntimeError: see above.
+    Raises: WarehouseBusyError, UserError, BlockedError, ThroughlineError,
+    DagsterDbtCliRuntimeError: see above.
     """
     if ours := explain(str(failure), home):
         raise ours from failure

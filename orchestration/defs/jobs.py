@@ -1,7 +1,7 @@
 """The two jobs and their schedules; crons come from ``throughline.yml``.
 
-``hourly`` brings what landed to the published copy. ``nightly`` does the same, then rewrites the warehouse
-without the space of deleted rows and renders the Data Docs.
+``hourly`` brings what landed to the published copy. ``nightly`` does the same, then rewrites the
+warehouse without the space of deleted rows and renders the Data Docs.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def asset_jobs(assets: dg.AssetSelection) -> tuple[dg.UnresolvedAssetJobDefiniti
         dg.define_asset_job(
             keys.NIGHTLY,
             selection=assets | dg.AssetSelection.assets(keys.DATA_DOCS, keys.COMPACTED_WAREHOUSE),
-            description="The hourly job, then compaction of the warehouse and the Data Docs.",
+            description="The hourly job, the Data Docs and compaction.",
             tags=_RETRY_TAGS,
         ),
     )
 
 
 def schedules(config: Config) -> list[dg.ScheduleDefinition]:
-    """One schedule per job, on from the start; a tick is skipped while a run of the job still waits."""
+    """One schedule per job, on from the start; skips a tick while a run of the job waits."""
     zone = config.schedules.time_zone or config.time_zone
     return [
         _schedule(keys.HOURLY, config.schedules.hourly, zone),

@@ -1,4 +1,4 @@
-"""Expectations on the daily aggregates: a check that blocks publishing, and the Data Docs as an asset.
+"""Expectations on the daily aggregates: a check that blocks publishing, and the Data Docs.
 
 Row-level rules and the ledger are dbt tests; they become checks in ``assets_warehouse``.
 """
@@ -88,8 +88,8 @@ def explain(verdict: Verdict) -> str:
         return f"All {verdict.evaluated} expectations hold."
     return (
         "; ".join(str(each) for each in verdict.broken)
-        + ". Nothing was published. Look at the rows in marts.rpt_metrics_daily, mend the model or the"
-        " event that made them, then run: throughline run hourly"
+        + ". Nothing was published. Look at the rows in marts.rpt_metrics_daily, mend the model"
+        " or the event that made them, then run: throughline run hourly"
     )
 
 

@@ -18,8 +18,8 @@ _EVERY_SECONDS = 60
 def landing_sensor(home: Home, config: Config) -> dg.SensorDefinition:
     """Starts the hourly job when names or sizes of landing files change.
 
-    The cursor holds the fingerprint per source. While a run waits none is added: it will see these files
-    too. Files that land while a run works start the next one.
+    The cursor holds the fingerprint per source. While a run waits none is added: it will see
+    these files too. Files that land while a run works start the next one.
     """
 
     @dg.sensor(

@@ -1,4 +1,5 @@
-"""Kill -9 of a run and of the daemon: the next schedule succeeds unaided, and nothing is left behind.
+"""Kill -9 of a run and of the daemon: the next schedule succeeds unaided, and nothing is left
+behind.
 
 Long (about four minutes): a schedule ticks at full minutes, and two whole runs are needed.
 """
@@ -146,7 +147,7 @@ def test_after_kill_9_of_the_run_and_the_daemon_the_next_schedule_succeeds_unaid
         slots = instance.event_log_storage.get_concurrency_info("warehouse")
         assert killed.run_id not in {claim.run_id for claim in slots.claimed_slots}
     mine.stop()
-    gone, left = psutil.wait_procs(mine.alive(), timeout=20)
+    _, left = psutil.wait_procs(mine.alive(), timeout=20)
     assert not [each for each in left if process_is_alive(each.pid)]
 
 

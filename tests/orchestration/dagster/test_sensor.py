@@ -37,7 +37,9 @@ def land(home: Home, name: str, text: str = "{}\n") -> None:
 
 def evaluate(home: Home, instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
     sensor = landing_sensor(home, load_config(home))
-    return sensor(dg.build_sensor_context(instance=instance, cursor=cursor))
+    result = sensor(dg.build_sensor_context(instance=instance, cursor=cursor))
+    assert isinstance(result, dg.SensorResult)
+    return result
 
 
 def test_an_empty_folder_starts_nothing(home: Home, instance: dg.DagsterInstance) -> None:
@@ -47,7 +49,7 @@ def test_an_empty_folder_starts_nothing(home: Home, instance: dg.DagsterInstance
 def test_new_files_start_one_run_and_are_observed(home: Home, instance: dg.DagsterInstance) -> None:
     land(home, "a.jsonl")
     result = evaluate(home, instance, None)
-    assert [request.tags["throughline/landed"] for request in result.run_requests] == ["web"]
+    assert [each.tags["throughline/landed"] for each in result.run_requests or []] == ["web"]
     [observation] = result.asset_events
     assert observation.asset_key == keys.landing("web")
     assert observation.metadata["files"].value == 1
@@ -63,7 +65,7 @@ def test_a_file_that_grew_starts_a_run(home: Home, instance: dg.DagsterInstance)
     land(home, "a.jsonl")
     cursor = evaluate(home, instance, None).cursor
     land(home, "a.jsonl", "{}\n{}\n")
-    assert len(evaluate(home, instance, cursor).run_requests) == 1
+    assert len(evaluate(home, instance, cursor).run_requests or []) == 1
 
 
 def test_hidden_files_are_not_seen(home: Home, instance: dg.DagsterInstance) -> None:
@@ -94,7 +96,7 @@ def test_files_landing_while_a_run_works_start_the_next(
 ) -> None:
     instance.create_run_for_job(hourly, status=dg.DagsterRunStatus.STARTED)
     land(home, "a.jsonl")
-    assert len(evaluate(home, instance, None).run_requests) == 1
+    assert len(evaluate(home, instance, None).run_requests or []) == 1
 
 
 def test_a_schedule_skips_while_a_run_of_its_job_waits(home: Home, tmp_path: Path) -> None:
