@@ -196,7 +196,7 @@ class Envelope:
         masked, hits = mask_json(properties)
         self.masked += hits
         text = dump(masked).decode()
-        if "://" in text:
+        if "://" in text or '"?' in text or '"/' in text:
             text = dump(_reduced(masked)).decode()
         return text
 
@@ -224,7 +224,9 @@ def _string(value: object, pointer: str) -> str:
 def _reduced(value: object) -> object:
     """The value with every URL in it reduced to what may be stored."""
     if isinstance(value, str):
-        return reduce_url(value)[0] if "://" in value[:12] else value
+        # A query on its own, or a path with one, can hold what a whole URL can.
+        is_address = "://" in value[:12] or (value[:1] in ("?", "/") and "?" in value)
+        return reduce_url(value)[0] if is_address else value
     if isinstance(value, dict):
         return {key: _reduced(member) for key, member in value.items()}
     if isinstance(value, list):

@@ -212,7 +212,7 @@ class Judge:
 
     def _consent(self, native: Native) -> tuple[Row, Decision]:
         """The consent columns, and the decision they lead to."""
-        said = native.event.get("consent")
+        said: Any = native.event.get("consent")
         if said is None:
             said = {}
         elif type(said) is not dict:  # nothing in it can be read

@@ -62,13 +62,19 @@ def parse(line: bytes, *, depth: int, inspect: bool = True) -> JsonObject:
 def needs_inspection(lines: Sequence[bytes], *, depth: int) -> list[bool]:
     """Which lines may nest too deep or hold a number no double can hold.
 
-    One regular expression over an Arrow column: walking every parsed line in Python to find the one in a
-    million costs as much as parsing it.
+    Regular expressions over an Arrow column: walking every parsed line in Python to find the one in
+    a million costs more than parsing it. One pass each, because one automaton of all explodes.
     """
-    number = r"[0-9.][eE]\+?[0-9]{3}|[0-9]{300}"
-    nested = rf"(?:[\[{{][^\[{{]*){{{depth + 1}}}" if depth < 900 else r"[\[{]"
-    flags = pc.match_substring_regex(pa.array(lines, pa.binary()), f"{number}|{nested}")
-    return flags.to_pylist()
+    column = pa.array(lines, pa.binary())
+    suspects = _matches(column, r"[:\[,\s]-?[0-9.]+[eE]\+?[0-9]{3}")
+    for pattern in ("[0-9]{300}", rf"^(?:[^\[{{]*[\[{{]){{{depth + 1}}}"):
+        suspects = pc.call_function("or", [suspects, _matches(column, pattern)])
+    return suspects.to_pylist()
+
+
+def _matches(column: pa.Array, pattern: str) -> pa.Array:
+    options = pc.MatchSubstringOptions(pattern)
+    return pc.call_function("match_substring_regex", [column], options)
 
 
 def dump(value: object) -> bytes:

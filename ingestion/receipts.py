@@ -21,34 +21,35 @@ from ingestion.times import ISO_8601
 
 BLOCK_BYTES = 1 << 22
 
-# `batch` may be spelt with escapes; anything else that holds no batch need not be read for one.
+# Each branch reads the line only as far as it must: most lines are read once, for their stamps. A
+# batch may be spelt with escapes; a line with neither the word nor an escape holds none.
+_BODY = "json_extract_string(line, '$.body')"
 _WEIGHT = f"""
     select
-        coalesce(stamps[1], stamps[2]) as stamp,
         case
-            when strlen(line) > $2 then null
-            when regexp_full_match(stamp, '{ISO_8601}')
-            then epoch_us(date_trunc('hour', try_cast(
-                regexp_replace(stamp, '[.,][0-9]+', '') as timestamptz)))
+            when strlen(line) > $2 or not regexp_full_match(stamp, '{ISO_8601}') then null
+            else epoch_us(date_trunc('hour', try_cast(
+                case when contains(stamp, '.') or contains(stamp, ',')
+                then regexp_replace(stamp, '[.,][0-9]+', '') else stamp end as timestamptz)))
         end as receipt_hour,
         case
             when strlen(line) > $2 then 1
             when not (contains(line, 'batch') or contains(line, '\\u')) then 1
-            when try(json_array_length(line, '$.batch')) > 0 then json_array_length(line, '$.batch')
-            when own then 1
-            when body_kind = 'OBJECT' then greatest(1, coalesce(try(json_array_length(line, '$.body.batch')), 1))
-            when body_kind = 'VARCHAR' then greatest(1, coalesce(
-                case when try(json_type(body)) = 'OBJECT' then try(json_array_length(body, '$.batch')) end, 1))
+            when try(json_array_length(line, '$.batch')) > 0
+            then json_array_length(line, '$.batch')
+            when try(json_exists(line, '$.event_name') or json_exists(line, '$.type')) then 1
+            when try(json_type(line, '$.body')) = 'OBJECT'
+            then greatest(1, coalesce(json_array_length(line, '$.body.batch'), 1))
+            when try(json_type(line, '$.body')) = 'VARCHAR' and try(json_type({_BODY})) = 'OBJECT'
+            then greatest(1, coalesce(json_array_length({_BODY}, '$.batch'), 1))
             else 1
         end as records
     from (
-        select
-            *,
-            try(json_extract_string(line, ['$.received_at', '$.receivedAt'])) as stamps,
-            try(json_exists(line, '$.event_name') or json_exists(line, '$.type')) as own,
-            try(json_type(line, '$.body')) as body_kind,
-            try(json_extract_string(line, '$.body')) as body
-        from lines
+        select *, coalesce(stamps[1], stamps[2]) as stamp
+        from (
+            select *, try(json_extract_string(line, ['$.received_at', '$.receivedAt'])) as stamps
+            from lines
+        )
     )
 """
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import zstandard
 from fsspec.core import url_to_fs
@@ -157,10 +157,10 @@ class Landing:
         with self._fs.open(segment.path, "rb") as raw:
             if segment.compression == "gzip":
                 with gzip.GzipFile(fileobj=raw) as file:
-                    yield file
+                    yield cast("BinaryIO", file)
             elif segment.compression == "zstd":
                 with io.BufferedReader(_ZstdFile(raw)) as file:
-                    yield file
+                    yield cast("BinaryIO", file)
             else:
                 yield raw
 

@@ -31,13 +31,12 @@ def microseconds(text: str) -> int:
     Raises:
         ValueError: not ISO 8601 with date and time, or a day the calendar does not have.
     """
-    minute, rest = text[:16], text[16:]
-    try:
-        return _minutes[minute] + _rests[rest]
-    except KeyError:
-        return _remember(_minutes, minute, _read_minute(minute)) + _remember(
-            _rests, rest, _read_rest(rest)
-        )
+    minute, rest = _minutes.get(text[:16]), _rests.get(text[16:])
+    if minute is None:
+        minute = _remember(_minutes, text[:16], _read_minute(text[:16]))
+    if rest is None:
+        rest = _remember(_rests, text[16:], _read_rest(text[16:]))
+    return minute + rest
 
 
 def _remember(memory: dict[str, int], text: str, value: int) -> int:

@@ -13,7 +13,10 @@ Alone: ``python -m ingestion.sources.landing --home DIR [source] [--again]``.
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -77,3 +80,37 @@ def _columns(table: str) -> Any:
         for field in TABLES[table]
         if pa.types.is_timestamp(field.type)
     }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Load a home's landing and print the counts; returns the exit code."""
+    # Below, because ingestion.load imports this module for the source it runs.
+    from governance.config import load_config
+    from governance.errors import ThroughlineError
+    from governance.home import find_home
+    from governance.keys import load_keys
+    from ingestion.load import load
+
+    parser = argparse.ArgumentParser(prog="python -m ingestion.sources.landing")
+    parser.add_argument("source", nargs="?", help="one source; all when not given")
+    parser.add_argument("--home", type=Path, help="the home; THROUGHLINE_HOME or ./data otherwise")
+    parser.add_argument("--again", action="store_true", help="read every segment from its start")
+    given = parser.parse_args(arguments)
+    try:
+        home = find_home(given.home)
+        chosen = [given.source] if given.source else None
+        report = load(home, load_config(home), load_keys(home), sources=chosen, again=given.again)
+    except ThroughlineError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    for part in report.sources:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in part.quarantined.items())
+        sys.stdout.write(
+            f"{part.source}: {part.segments} segments, {part.lines} lines, {part.accepted} accepted,"
+            f" {part.stripped} stripped, quarantined: {reasons or 'none'}\n"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
