@@ -8,10 +8,12 @@ from governance.classes import Role, is_published
 
 Treatment = Literal["keep", "mask", "withhold"]
 
-# A token of a JSON text: a key with its colon (group 1), or a leaf value.
-_JSON_TOKENS = (
-    r"(\"(?:[^\"\\]|\\.)*\"\s*:\s*)|\"(?:[^\"\\]|\\.)*\"|-?[0-9][0-9.eE+-]*|true|false|null"
-)
+# A token of a JSON text: a key with its colon (group 1), or a leaf value. DuckDB takes Infinity and
+# NaN for numbers, in any case.
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_NUMBER = r"-?(?:[0-9][0-9.eE+-]*|(?i:inf(?:inity)?|nan))"
+_JSON_TOKENS = rf"({_STRING}\s*:\s*)|{_STRING}|{_NUMBER}|true|false|null"
+_TEXTS = ("JSON", "VARCHAR")
 
 
 def treatment(column_class: str, role: Role) -> Treatment:
@@ -22,17 +24,21 @@ def treatment(column_class: str, role: Role) -> Treatment:
 
 
 def masked_json(column: str) -> str:
-    """SQL that keeps the shape and keys of a JSON column and sets every leaf value to null.
+    """SQL that keeps the keys of a JSON object or array and sets every leaf value to null.
 
-    RE2 can not replace a key by itself and a leaf by ``null`` in one pass, so each token is first
-    followed (key) or replaced (leaf) by chr(1), which no valid JSON text holds: two marks in a row
-    are a scalar behind its key, a mark before a bracket belongs to a key whose value is a
-    container, and what is left are scalars of an array.
+    Anything else (a bare value, text that is no JSON) becomes NULL. RE2 can not replace a key by
+    itself and a leaf by ``null`` in one pass, so each token is first followed (key) or replaced
+    (leaf) by chr(1), which no valid JSON text holds: two marks in a row are a scalar behind its
+    key, a mark before a bracket belongs to a key whose value is a container, and what is left are
+    scalars of an array.
     """
-    marked = f"regexp_replace({column}::varchar, '{_JSON_TOKENS}', '\\1' || chr(1), 'g')"
+    text = f"{column}::varchar"
+    marked = f"regexp_replace({text}, '{_JSON_TOKENS}', '\\1' || chr(1), 'g')"
     scalars = f"replace({marked}, chr(1) || chr(1), 'null')"
     containers = f"replace(replace({scalars}, chr(1) || '{{', '{{'), chr(1) || '[', '[')"
-    return f"replace({containers}, chr(1), 'null')::json"
+    masked = f"replace({containers}, chr(1), 'null')"
+    is_container = f"json_valid({text}) and regexp_matches({text}, '^\\s*[{{[]')"
+    return f"case when {is_container} then {masked} end"
 
 
 def published_expression(column: str, type_name: str, treated: Treatment) -> str:
@@ -40,9 +46,8 @@ def published_expression(column: str, type_name: str, treated: Treatment) -> str
     quoted = quote(column)
     if treated == "keep":
         return quoted
-    if type_name == "JSON":
-        return f"{masked_json(quoted)} as {quoted}"
-    return f"null::{type_name} as {quoted}"
+    masked = masked_json(quoted) if type_name in _TEXTS else "null"
+    return f"({masked})::{type_name} as {quoted}"
 
 
 def quote(identifier: str) -> str:

@@ -29,7 +29,7 @@ create table marts.fct_events as select
     json_object('plan', 'pro') as properties,
     json_object('note', 'secret' || i, 'deep', json_object('n', json_array(1, 'secret')))
       as properties_unreviewed,
-    'blue' || i as nickname, 'free ' || i as comment_text
+    'blue' || i as nickname, '{"hat": "red' || i || '"}' as extras, 'free ' || i as comment_text
   from range(2000) t(i);
 create table marts.dim_persons as
   select 'p' || i as person_id, 'mail' || i as email from range(7) t(i);
@@ -45,6 +45,7 @@ CLASSES = {
         "properties": "internal",
         "properties_unreviewed": "unreviewed",
         "nickname": "unreviewed",
+        "extras": "unreviewed",
         "comment_text": "free_text",
     },
     "dim_persons": {"person_id": "pseudonym", "email": "direct_identifier"},
