@@ -76,7 +76,16 @@ def _trace(model: Model) -> Lineage:
     found: dict[str, list[tuple[str, str, str]]] = {}
     assert isinstance(query, exp.Query)
     for column in query.named_selects:
-        node = lineage(column, query, schema=schema, dialect=_DIALECT, scope=scope)
+        # copying and trimming the query for each column costs six times the tracing itself
+        node = lineage(
+            column,
+            query,
+            schema=schema,
+            dialect=_DIALECT,
+            scope=scope,
+            trim_selects=False,
+            copy=False,
+        )
         found[column.lower()] = sorted(_leaves(node, model.parents))
     return found
 

@@ -65,7 +65,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
 
 
 def fail_dead_runs(instance: DagsterInstance) -> list[str]:
-    """Mark started runs without a process as failed and free their pool slots; returns their ids."""
+    """Fail started runs without a process and free their pool slots; returns their ids."""
     dead = []
     for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
         pid = run_pid(instance, run)

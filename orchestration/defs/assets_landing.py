@@ -23,10 +23,10 @@ from ingestion.load import loading
 from orchestration import keys
 from orchestration.landing import observe
 from orchestration.load_checks import load_check_specs, load_checks
-from orchestration.measures import row_counts
+from orchestration.measures import column_types, row_counts
 from orchestration.resources import HomeResource
 from orchestration.steps import explained, logged
-from orchestration.translators import RawTranslator, owner
+from orchestration.translators import RawTranslator, column_schema, owner
 
 _LOADS = "_dlt_loads"  # dlt's own list of committed loads; dbt reads it as a source
 
@@ -91,16 +91,20 @@ def raw_assets(home: Home, config: Config, manifest: Mapping[str, Any]) -> dg.As
                 report = prepared.report()
             with open_warehouse(place, keys=found, storage=config.storage) as connection:
                 counts = row_counts(connection, [(keys.RAW, t) for t in (*keys.RAW_TABLES, _LOADS)])
+                types = column_types(connection)
         loaded = {result.asset_key: result.metadata or {} for result in results}
         for key in sorted(context.selected_asset_keys):
+            table = key.path[-1]
             yield dg.MaterializeResult(
                 asset_key=key,
                 metadata={
-                    "dagster/row_count": counts.get((keys.RAW, key.path[-1]), 0),
+                    "dagster/row_count": counts.get((keys.RAW, table), 0),
+                    "dagster/column_schema": column_schema(
+                        described.get(table, {}), types.get((keys.RAW, table))
+                    ),
                     "rows_loaded": loaded.get(key, {}).get("rows_loaded") or 0,
                 },
             )
-
         yield from load_checks(config, report)
 
     return load
