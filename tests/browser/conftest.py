@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from governance.home import Home
 from orchestration.instance import dagster_environment
@@ -79,6 +79,7 @@ def page(browser_path: str) -> Iterator[Page]:
         )
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         page.set_default_timeout(WAIT_MILLISECONDS)
+        expect.set_options(timeout=WAIT_MILLISECONDS)
         page.on(
             "request",
             lambda request: (

@@ -103,9 +103,14 @@ def test_duckdb_sqlalchemy_on_sqlalchemy_2_reads_the_published_file(
     }
 
 
-def test_pandas_reads_the_parquet_of_the_events(published: Path, rows: dict[str, int]):
-    frame = pd.read_parquet(published.parent / "parquet" / "fct_events")
-    assert len(frame) == rows["fct_events"]
+def test_pandas_reads_the_parquet_of_every_mart(published: Path, rows: dict[str, int]):
+    parquet = published.parent / "parquet"
+    counted = {
+        mart: len(pd.read_parquet(found[0]))
+        for mart in MARTS
+        if (found := [*parquet.glob(f"{mart}.parquet"), *parquet.glob(mart)])
+    }
+    assert counted == rows
 
 
 def test_pandas_reads_the_published_file(published: Path, rows: dict[str, int]):
