@@ -36,6 +36,11 @@ def unwrap(line: JsonObject, *, depth: int, batch_events: int) -> Delivery:
         Refusal: the line as a whole cannot be used.
     """
     received_at = _received_at(line)
+    receipt_id = line.get("receipt_id")
+    if type(receipt_id) is not str:
+        receipt_id = None
+    if "body" not in line and "batch" not in line:
+        return Delivery(line, None, received_at, receipt_id, None, False)
     wrapped = "body" in line and line["body"] is not None and not _is_batch(line)
     wrapped = wrapped and not any(key in line for key in _RECORD_KEYS)
     body = _body(line["body"], depth) if wrapped else line
@@ -48,15 +53,8 @@ def unwrap(line: JsonObject, *, depth: int, batch_events: int) -> Delivery:
         raise Refusal(
             Reason.BATCH_TOO_LONG, _batch_pointer(wrapped), "more records than limits.batch_events"
         )
-    receipt_id = line.get("receipt_id")
-    return Delivery(
-        body,
-        records,
-        received_at,
-        receipt_id if type(receipt_id) is str else None,
-        _path(line) if wrapped else None,
-        wrapped,
-    )
+    path = _path(line) if wrapped else None
+    return Delivery(body, records, received_at, receipt_id, path, wrapped)
 
 
 def narrowed(line: JsonObject, delivery: Delivery, item: int) -> JsonObject:

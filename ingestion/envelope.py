@@ -7,7 +7,7 @@ a boolean belongs is a refusal, not a guess.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from governance.contracts import Contracts
 from governance.masking import mask_json, mask_text, reduce_url
@@ -21,7 +21,22 @@ from ingestion.web import UTM, Address, read_address
 Columns = tuple[Any, ...]
 
 _CAMPAIGN = ("source", "medium", "campaign", "term", "content")
+# What one client says the same of in all its events, in the order of the columns.
+_CLIENT = (
+    "platform",
+    "app_version",
+    "library",
+    "library_version",
+    "locale",
+    "timezone",
+    "country",
+    "user_agent",
+)
+_IDENTIFIERS = tuple(
+    (name, f"/subject/{name}") for name in ("user_id", "anonymous_id", "device_id", "account_id")
+)
 _REMEMBERED = 1 << 16
+_SHORT = 128
 _NO_ADDRESS = Address(None, None, None, {}, None, 0)
 _country = re.compile(r"[A-Za-z]{2}").fullmatch
 
@@ -35,7 +50,8 @@ class Envelope:
         self._identifiers = identifiers
         self._contracts = contracts
         self._longest = string_chars
-        self._texts: dict[str, str] = {}
+        self._texts: dict[str, str] = {}  # those that need no mask
+        self._clients: dict[Columns, tuple[Columns, Columns]] = {}
         self.masked = 0
 
     def text(self, value: object, pointer: str) -> str | None:
@@ -57,10 +73,10 @@ class Envelope:
             raise Refusal(Reason.INVALID_FIELD, "/subject/email_verified", "must be true or false")
         session = context.get("session_id")
         return (
-            identifier(subject.get("user_id"), "/subject/user_id"),
-            identifier(subject.get("anonymous_id"), "/subject/anonymous_id"),
-            identifier(subject.get("device_id"), "/subject/device_id"),
-            identifier(subject.get("account_id"), "/subject/account_id"),
+            *[
+                None if (value := subject.get(name)) is None else identifier(value, pointer)
+                for name, pointer in _IDENTIFIERS
+            ],
             self._external_ids(subject.get("external_ids")),
             self._identifiers.email(subject.get("email"), "/subject/email"),
             verified,
@@ -71,27 +87,36 @@ class Envelope:
 
     def where(self, context: JsonObject) -> Columns:
         """From ``platform`` to ``is_bot``. The IP address is dropped."""
-        text = self.text
-        agent = context.get("user_agent")
-        device_class, is_bot = (
-            (None, False) if agent is None else classify(_string(agent, "/context/user_agent"))
-        )
-        country = text(context.get("country"), "/context/country")
+        get = context.get
+        told = tuple(map(get, _CLIENT))
+        try:
+            client = self._clients.get(told)
+        except TypeError:  # a list or an object where a string belongs: refused below
+            client = None
+        library, place = client or self._client(told)
+        correlation = self.text(get("correlation_id"), "/context/correlation_id")
+        return (*library, correlation, *self._page(context), *place)
+
+    def _client(self, told: Columns) -> tuple[Columns, Columns]:
+        """What all events of one client say alike: the columns before and after those of the page."""
+        before = self.masked
+        said = [
+            self.text(value, f"/context/{name}") for value, name in zip(told, _CLIENT, strict=True)
+        ]
+        platform, app_version, library, library_version, locale, time_zone, country, _ = said
+        agent = told[-1]
+        device_class, is_bot = classify(agent) if agent else (None, False)
         if country is not None and not _country(country):
             raise Refusal(Reason.INVALID_FIELD, "/context/country", "must be two letters, ISO 3166")
-        return (
-            text(context.get("platform"), "/context/platform"),
-            text(context.get("app_version"), "/context/app_version"),
-            text(context.get("library"), "/context/library"),
-            text(context.get("library_version"), "/context/library_version"),
-            text(context.get("correlation_id"), "/context/correlation_id"),
-            *self._page(context),
-            text(context.get("locale"), "/context/locale"),
-            text(context.get("timezone"), "/context/timezone"),
-            country and country.upper(),
-            device_class,
-            is_bot,
+        client = (
+            (platform, app_version, library, library_version),
+            (locale, time_zone, country and country.upper(), device_class, is_bot),
         )
+        if self.masked == before:  # what was masked must be counted each time
+            if len(self._clients) >= _REMEMBERED:
+                self._clients.clear()
+            self._clients[told] = client
+        return client
 
     def money(self, revenue: object) -> Columns:
         """``revenue``, ``currency`` and ``order_id``."""
@@ -127,10 +152,8 @@ class Envelope:
         masked = masked.replace("\x00", "\ufffd")
         if hits:
             self.masked += hits
-        elif len(value) <= 128:
-            if len(self._texts) >= _REMEMBERED:
-                self._texts.clear()
-            self._texts[value] = masked
+        else:
+            self._learn(value)
         return masked or None
 
     def _external_ids(self, given: object) -> str | None:
@@ -193,12 +216,37 @@ class Envelope:
     def _masked_json(self, properties: dict[str, object]) -> str | None:
         if not properties:
             return None
-        masked, hits = mask_json(properties)
-        self.masked += hits
+        masked: object = properties
+        if not self._is_clean(properties):
+            masked, hits = mask_json(properties)
+            self.masked += hits
         text = dump(masked).decode()
         if "://" in text or '"?' in text or '"/' in text:
             text = dump(_reduced(masked)).decode()
         return text
+
+    def _is_clean(self, properties: dict[str, object]) -> bool:
+        """Whether all keys and values are plain and were found to need no mask before."""
+        texts = self._texts
+        for name, value in properties.items():
+            if name not in texts:
+                self._learn(name)
+                return False
+            kind = type(value)
+            if kind is str:
+                if value not in texts:
+                    self._learn(cast("str", value))
+                    return False
+            elif kind is dict or kind is list:
+                return False
+        return True
+
+    def _learn(self, text: str) -> None:
+        """Remember a text that needs no mask."""
+        if len(text) <= _SHORT and not mask_text(text)[1] and "\x00" not in text:
+            if len(self._texts) >= _REMEMBERED:
+                self._texts.clear()
+            self._texts[text] = text
 
 
 def object_at(holder: JsonObject, key: str, pointer: str = "") -> JsonObject:

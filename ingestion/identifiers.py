@@ -24,6 +24,7 @@ class Identifiers:
         self._keys = keys
         self.pending: dict[str, Secret] = {}
         self._known: dict[str, str | None] = {}
+        self._told: set[str] = set()  # tokens the vault has from this load
 
     def identifier(self, value: object, pointer: str) -> str | None:
         """An id as producers give it; one shaped like an e-mail address or phone number becomes its token.
@@ -62,12 +63,16 @@ class Identifiers:
     def token(self, kind: str, value: str) -> str:
         """The token of a normalised value, noted for the vault."""
         token = self._keys.token(kind, value)
-        self.pending[token] = (token, kind, value)
+        if token not in self._told:
+            self.pending[token] = (token, kind, value)
         return token
 
     def drain(self) -> list[Secret]:
         """What the vault must remember before this load commits."""
         pending = list(self.pending.values())
+        if len(self._told) >= _REMEMBERED:
+            self._told.clear()
+        self._told.update(self.pending)
         self.pending.clear()
         return pending
 

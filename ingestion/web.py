@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_plus
@@ -10,6 +11,9 @@ from governance.masking import mask_text, reduce_url
 
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 _UTM_SET = frozenset(UTM)
+
+# Wider than what governance keeps of a query: only there to tell that nothing of it can be kept.
+_PERHAPS_KEPT = re.compile(r"utm_|clid|braid|cid|_id|epik", re.IGNORECASE)
 
 
 class Address(NamedTuple):
@@ -23,9 +27,21 @@ class Address(NamedTuple):
     masked: int
 
 
-@lru_cache(maxsize=1 << 14)
 def read_address(url: str) -> Address:
-    """Reduce a URL to what may be stored and read host, path, campaign and click id from that."""
+    """A URL as it may be stored, with host, path, campaign and click id.
+
+    Queries make almost every URL a new one, so they are cut to what may be kept before a URL is
+    looked up among those read before.
+    """
+    before, _, query = url.partition("#")[0].partition("?")
+    if not query or not _PERHAPS_KEPT.search(query):
+        return _read(before)
+    kept = [p for p in query.replace(";", "&").split("&") if _PERHAPS_KEPT.search(p)]
+    return _read(f"{before}?{'&'.join(kept)}")
+
+
+@lru_cache(maxsize=1 << 14)
+def _read(url: str) -> Address:
     reduced, masked = reduce_url(url)
     before, _, query = reduced.partition("?")
     _, scheme, rest = before.partition("://")

@@ -1,0 +1,177 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from governance.vault import open_vault
+from tests.ingestion.house import LEDGER, NATIVE, event
+
+CONSENT = NATIVE.replace("contract", "consent")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "pointer"),
+    [
+        ({"event_name": None}, "missing_event_name", "/event_name"),
+        ({"event_name": "  "}, "missing_event_name", "/event_name"),
+        ({"event_name": 5}, "invalid_field", "/event_name"),
+        ({"occurred_at": None}, "missing_time", "/occurred_at"),
+        ({"occurred_at": "13.04.2026"}, "invalid_time", "/occurred_at"),
+        ({"occurred_at": 1776074400}, "invalid_time", "/occurred_at"),
+        ({"received_at": "soon"}, "invalid_time", "/received_at"),
+        ({"subject": None}, "missing_subject", "/subject"),
+        ({"subject": []}, "invalid_field", "/subject"),
+        ({"subject": {"user_id": True}}, "invalid_field", "/subject/user_id"),
+        ({"subject": {"email_verified": "true"}}, "invalid_field", "/subject/email_verified"),
+        ({"event_type": "click"}, "invalid_field", "/event_type"),
+        ({"context": {"surface": "toaster"}}, "invalid_field", "/context/surface"),
+        ({"context": {"locale": ["en"]}}, "invalid_field", "/context/locale"),
+        ({"context": {"page": "x"}}, "invalid_field", "/context/page"),
+        ({"revenue": {"amount": "NaN"}}, "invalid_field", "/revenue/amount"),
+        ({"revenue": {"amount": True}}, "invalid_field", "/revenue/amount"),
+        ({"revenue": {"amount": "12,50"}}, "invalid_field", "/revenue/amount"),
+        ({"revenue": {"amount": 10**12}}, "invalid_field", "/revenue/amount"),
+        ({"properties": [1]}, "invalid_field", "/properties"),
+        ({"occurred_at": "2026-04-14T10:00:02Z"}, "in_the_future", "/occurred_at"),
+        ({"occurred_at": "2019-12-31T23:59:59Z"}, "too_early", "/occurred_at"),
+        ({"occurred_at": "2026-03-31T10:00:00Z"}, "outside_cutover", "/occurred_at"),
+    ],
+)
+def test_a_record_that_cannot_be_used_is_quarantined_with_reason_and_pointer(
+    make_house, changes, reason, pointer
+):
+    more = ", earliest: 2020-01-01, occurred_from: 2026-04-01}"
+    house = make_house(NATIVE[:-1] + more)
+    house.land(event(1, **changes))
+    house.load()
+    assert house.rows("select reason, pointer from raw.rejects") == [(reason, pointer)]
+    assert house.rows(LEDGER) == []
+
+
+def test_a_record_received_after_the_load_began_is_quarantined(house):
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    house.land(event(1, received_at=soon), event(2, received_at=None, occurred_at=soon))
+    house.load()
+    assert house.rows("select reason from raw.rejects order by position") == [
+        ("received_in_future",),
+        ("in_the_future",),
+    ]
+
+
+def test_a_client_clock_is_corrected_by_the_receiver_and_a_server_clock_is_not(house):
+    sent = {"sent_at": "2026-04-13T10:05:00Z", "received_at": "2026-04-13T10:00:01.500000Z"}
+    house.land(
+        event(1, **sent),
+        event(2, **sent, context={"surface": "backend"}),
+        event(3, received_at=None, sent_at="2026-04-13T10:05:00Z"),
+        {"received_at": "2026-04-13T10:00:01.5Z", "headers": {}, "body": event(4, **sent)},
+    )
+    house.load()
+    assert house.rows(
+        "select occurred_at::varchar, original_at::varchar, received_at_origin"
+        " from raw.events order by event_id"
+    ) == [
+        ("2026-04-13 09:55:01.5", "2026-04-13 10:00:00", "declared"),
+        ("2026-04-13 10:00:00", "2026-04-13 10:00:00", "declared"),
+        ("2026-04-13 10:00:00", "2026-04-13 10:00:00", "sent"),
+        ("2026-04-13 09:55:01.5", "2026-04-13 10:00:00", "receipt"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("consent", "disposition", "reason"),
+    [
+        ({"analytics": True}, "accepted", None),
+        ({"analytics": False}, "stripped", "denied"),
+        ({"analytics": "true"}, "stripped", "unreadable"),
+        ({"analytics": 1}, "stripped", "unreadable"),
+        ("yes", "stripped", "unreadable"),
+        (None, "stripped", "missing"),
+    ],
+)
+def test_only_a_json_true_is_consent(make_house, consent, disposition, reason):
+    house = make_house(CONSENT)
+    house.land(event(1, consent=consent))
+    house.load()
+    assert house.rows("select disposition, strip_reason from raw.events") == [(disposition, reason)]
+
+
+def test_a_stripped_event_keeps_its_name_and_hour_and_nothing_of_it_reaches_the_vault(make_house):
+    house = make_house(CONSENT)
+    who = {"user_id": "anna@example.com", "email": "anna@example.com"}
+    house.land(
+        event(1, occurred_at="2026-04-13T10:59:59Z", subject=who, properties={"note": "anna"})
+    )
+    house.load()
+    [row] = house.rows("select columns(* exclude (_dlt_load_id)) from raw.events")
+    assert "anna" not in str(row)
+    assert house.rows(
+        "select occurred_at::varchar, user_id, properties_unreviewed from raw.events"
+    ) == [("2026-04-13 10:00:00", None, None)]
+    assert not house.home.vault.exists()
+
+
+def test_direct_identifiers_become_tokens_wherever_they_stand_and_the_vault_knows_them(house):
+    house.land(
+        event(
+            1,
+            event_name="mail to bob@example.com",
+            subject={
+                "user_id": "Anna@Example.com",
+                "email": " anna@example.com",
+                "phone": "+49 30 901820",
+            },
+            properties={
+                "bob@example.com": "call +49 30 901820",
+                "url": "https://x.example/?token=s3cret",
+            },
+        )
+    )
+    house.load()
+    [row] = house.rows("select columns(*) from raw.events")
+    for secret in ("bob@", "anna@", "Anna@", "901820", "s3cret"):
+        assert secret not in str(row)
+    [(user, mail, phone, hits)] = house.rows(
+        "select user_id, email_token, phone_token, redactions from raw.events"
+    )
+    assert user == mail
+    assert hits == 3
+    with open_vault(house.home, keys=house.keys) as vault:
+        assert vault.clear(mail) == "anna@example.com"
+        assert vault.clear(phone) == "+4930901820"
+
+
+def test_money_is_exact(house):
+    written = [12.1, "12.10", "0.1234564", 999999999999.999999, -5]
+    house.land(
+        *(event(i, revenue={"amount": a, "currency": "eur"}) for i, a in enumerate(written[:3]))
+    )
+    house.land(
+        b'{"event_id":"e3","event_name":"v","occurred_at":"2026-04-13T10:00:00Z","subject":{},"revenue":{"amount":123456789012.123456}}'
+    )
+    house.load()
+    assert house.rows("select revenue::varchar, currency from raw.events order by event_id") == [
+        ("12.100000", "EUR"),
+        ("12.100000", "EUR"),
+        ("0.123456", "EUR"),
+        ("123456789012.123456", None),
+    ]
+
+
+def test_an_event_without_an_id_is_known_by_its_position_and_never_dropped(house):
+    plain = {key: value for key, value in event().items() if key != "event_id"}
+    house.land(plain, plain)
+    assert house.load().sources[0].by_position == 2
+    assert house.rows("select count(distinct dedupe_key) from raw.events") == [(2,)]
+    assert house.rows("select count(*) from raw.events where event_id like 'pos_%'") == [(2,)]
+
+
+def test_two_deliveries_of_one_event_share_key_and_digest_and_a_changed_copy_does_not(house):
+    house.land(
+        event(1, sent_at="2026-04-13T10:00:00Z"),
+        event(1, sent_at="2026-04-13T11:00:00Z", received_at="2026-04-13T11:00:00Z"),
+        event(1, properties={"plan": "pro"}),
+    )
+    house.load()
+    assert house.rows(
+        "select count(distinct dedupe_key), count(distinct content_digest) from raw.events"
+    ) == [(1, 2)]

@@ -1,0 +1,113 @@
+"""Whatever bytes arrive: nothing crashes, nothing is lost, and the cut into files does not matter."""
+
+import json
+import secrets
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from governance.config import Limits, Source
+from governance.contracts import Contracts
+from governance.home import Home
+from governance.keys import make_keys
+from ingestion.batches import SpanReader, Tally
+from ingestion.receipts import Receipts
+from ingestion.rejects import RejectFile
+from ingestion.segments import Segment, Span
+from tests.ingestion.house import event
+
+SOURCES = {
+    form: Source.model_validate(
+        {
+            "name": "app",
+            "format": form,
+            "path": "landing/app/",
+            "surface": "web",
+            "trust": "public",
+            "lawful_basis": "legitimate_interests",
+        }
+    )
+    for form in ("native", "segment")
+}
+LIMITS = Limits(line_bytes=4096)
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory):
+    home = Home(tmp_path_factory.mktemp("home"))
+    keys = make_keys(home)
+    receipts = Receipts()
+
+    def run(data: bytes, form: str, step: int = 1 << 20, name: str = "a.jsonl"):
+        rejects = RejectFile(home, keys, "app", secrets.token_hex(8))
+        reader = SpanReader(
+            SOURCES[form],
+            limits=LIMITS,
+            keys=keys,
+            contracts=Contracts({}),
+            receipts=receipts,
+            rejects=rejects,
+            load_began=datetime.now(UTC),
+            remember=lambda identifiers: identifiers.drain(),
+        )
+        span = Span(Segment("app", name, name, len(data), 0.0, None), 1, 0, len(data), "")
+        tally = Tally()
+        blocks = [data[i : i + step] for i in range(0, len(data), step)]
+        events = []
+        for batch in reader.read(span, blocks, tally):
+            events += batch.events.to_pylist() if batch.events else []
+        rejects.close()
+        received = sum(r.records for r in receipts.count([data], line_bytes=LIMITS.line_bytes))
+        return events, tally, received
+
+    yield run
+    receipts.close()
+
+
+SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
+VALUE = st.recursive(
+    SCALAR,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+NAMES = "event_id event_name event_type occurred_at sent_at received_at subject consent context revenue properties".split()
+SEGMENT = "type event userId anonymousId messageId timestamp originalTimestamp sentAt receivedAt context traits properties groupId previousId name batch body".split()
+STAMP = st.sampled_from(
+    ["2026-04-13T10:00:00Z", "2026-04-13T10:00:00.5+02:00", "2036-01-01T00:00:00Z"]
+)
+RECORD = st.dictionaries(st.sampled_from(NAMES + SEGMENT), VALUE | STAMP, max_size=8)
+NEAR = st.dictionaries(st.sampled_from(NAMES), VALUE, max_size=2).map(
+    lambda changes: event(1) | changes
+)
+CALL = st.dictionaries(st.sampled_from(SEGMENT), VALUE, max_size=2).map(
+    lambda changes: {"type": "track", "event": "x", "timestamp": "2026-04-13T10:00:00Z"} | changes
+)
+LINE = st.binary(max_size=40) | (RECORD | NEAR | CALL | VALUE).map(lambda v: json.dumps(v).encode())
+DATA = st.lists(LINE, max_size=5).map(b"\n".join)
+
+
+@pytest.mark.parametrize("form", ["native", "segment"])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=DATA, step=st.integers(1, 64))
+def test_whatever_arrives_every_record_received_has_exactly_one_disposition(read, form, data, step):
+    _, tally, received = read(data, form, step)
+    assert tally.accepted + tally.stripped + tally.quarantined == received
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(numbers=st.lists(st.integers(0, 9), max_size=12), cut=st.integers(0, 12))
+def test_the_same_lines_in_any_split_of_files_give_the_same_keys_and_contents(read, numbers, cut):
+    lines = [json.dumps(event(number)).encode() + b"\n" for number in numbers]
+
+    def keys(*files):
+        return [
+            (row["dedupe_key"], row["content_digest"], row["occurred_at"])
+            for number, file in enumerate(files)
+            for row in read(b"".join(file), "native", name=f"{number}.jsonl")[0]
+        ]
+
+    assert keys(lines) == keys(lines[:cut], lines[cut:])
