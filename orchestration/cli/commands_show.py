@@ -42,8 +42,10 @@ def dev(
     shared.output.note(f"The UI of {home.root} is coming up at http://127.0.0.1:{port}")
     command = [sys.executable, "-m", "dagster", "dev"]
     command += ["-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    environment = {"PYTHONWARNINGS": "ignore", **dagster_environment(home)}
+    os.chdir(home.root)  # Dagster would warn of the repository's dagster.yaml, the template of ours
     # this process becomes Dagster's, so Ctrl-C and service managers reach it directly
-    os.execve(command[0], command, dagster_environment(home))  # noqa: S606 - no shell wanted
+    os.execve(command[0], command, environment)  # noqa: S606 - no shell wanted
 
 
 def demo(
