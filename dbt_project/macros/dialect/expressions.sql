@@ -18,9 +18,15 @@
     {%- endif -%}
 {%- endmacro -%}
 
+{#- Microseconds between two timestamps, a whole number: sums of it do not depend on row order, as sums of
+    doubles would. -#}
+{%- macro microseconds_between(earlier, later) -%}
+    (epoch_us({{ later }}) - epoch_us({{ earlier }}))
+{%- endmacro -%}
+
 {#- Whole and fractional seconds between two timestamps, exact to the microsecond. -#}
 {%- macro seconds_between(earlier, later) -%}
-    (epoch_us({{ later }}) - epoch_us({{ earlier }})) / 1e6
+    {{ microseconds_between(earlier, later) }} / 1e6
 {%- endmacro -%}
 
 {#- A list of text literals for IN; never empty. -#}

@@ -7,12 +7,13 @@ with
             sessions.event_id,
             sessions.event_key,
             -- time between two events counts as engaged up to a minute; there are no heartbeats
-            case
-                when row_number() over (session) = 1
-                then 0
-                else
-                    least({{ seconds_between('lag(sessions.occurred_at) over (session)', 'sessions.occurred_at') }}, 60)
-            end as engaged_seconds,
+            coalesce(
+                least(
+                    {{ microseconds_between('lag(sessions.occurred_at) over (session)', 'sessions.occurred_at') }},
+                    60000000
+                ),
+                0
+            ) as engaged_microseconds,
             events.event_type,
             events.surface,
             events.platform,
@@ -36,7 +37,7 @@ with
             person_id,
             min(occurred_at) as started_at,
             max(occurred_at) as ended_at,
-            sum(engaged_seconds) as engaged_seconds,
+            sum(engaged_microseconds) / 1e6 as engaged_seconds,
             count(*) as events,
             count(*) filter (event_type in ('page', 'screen')) as views,
             min_by(page_path, {ts:occurred_at, id:event_id, key:event_key}) filter (event_type = 'page') as entry_page,

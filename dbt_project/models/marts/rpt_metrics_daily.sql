@@ -63,7 +63,8 @@ with
             count(*) as sessions,
             count(*) filter (is_bounce) as bounces,
             count(*) filter (is_engaged) as engaged_sessions,
-            sum(duration_seconds) as session_seconds,
+            -- summed as whole microseconds: a sum of doubles depends on the order of rows
+            sum(cast(round(duration_seconds * 1e6) as bigint)) as session_microseconds,
             0 as new_persons,
             0 as events,
             0 as conversions,
@@ -138,7 +139,7 @@ select
     cast(sum(refunds_reporting) as decimal(18, 2)) as refunds_reporting,
     cast(sum(bounces) as bigint) as bounces,
     cast(sum(engaged_sessions) as bigint) as engaged_sessions,
-    cast(sum(session_seconds) as double) as session_seconds,
+    cast(sum(session_microseconds) / 1e6 as double) as session_seconds,
     coalesce({{ data_until() }} >= {{ day_end_utc('metric_date') }}, false)
     and metric_date not in (select metric_date from open_days) as is_complete
 from parts
