@@ -1,4 +1,4 @@
-"""From a span of a segment to batches of Arrow tables: one row per accepted, stripped or quarantined record."""
+"""From a span of a segment to Arrow tables: one row per record, whatever became of it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _RECEIVED = EVENTS.get_field_index("received_at")
 
 
 class Line(NamedTuple):
-    """A line and its offset. ``length`` exceeds the bytes kept where the line is longer than the limit."""
+    """A line and its offset; ``length`` exceeds ``data`` where the line is beyond the limit."""
 
     offset: int
     data: bytes
@@ -110,7 +110,8 @@ class SpanReader:
     def read(self, span: Span, blocks: Iterable[bytes], tally: Tally) -> Iterator[Batch]:
         """The batches of one span; ``tally`` is filled on the way.
 
-        The vault and the reject file are safe on disk before the rows that refer to them are handed out.
+        The vault and the reject file are safe on disk before the rows that refer to them are handed
+        out.
         """
         for group in _groups(split_lines(blocks, span.start, self._limits.line_bytes)):
             self._group(span, group, tally)
@@ -121,8 +122,11 @@ class SpanReader:
             yield self._flush(tally)
 
     def _group(self, span: Span, lines: list[Line], tally: Tally) -> None:
-        """Judge some lines, without the cycle collector: nothing here makes cycles, and it would walk
-        the growing rows again and again (a tenth of the time of a load)."""
+        """Judge some lines without the cycle collector.
+
+        Nothing here makes cycles, and it would walk the growing rows again and again: a tenth of
+        the time of a load.
+        """
         collecting = gc.isenabled()
         gc.disable()
         try:
@@ -322,12 +326,12 @@ def _too_large(line: Line) -> Refusal:
     return Refusal(
         Reason.TOO_LARGE,
         "",
-        f"a line of {line.length} bytes, more than limits.line_bytes; its first {kept} bytes are kept",
+        f"a line of {line.length} bytes, beyond limits.line_bytes; its first {kept} bytes are kept",
     )
 
 
 def _whole_pointer(delivery: Delivery, pointer: str) -> str:
-    """The pointer from the top of the bytes a reject keeps: the line, its batch narrowed to the one record."""
+    """The pointer from the top of what a reject keeps: the line, its batch narrowed to one."""
     batch = "" if delivery.records is None else "/batch/0"
     return f"{'/body' if delivery.wrapped else ''}{batch}{pointer}"
 

@@ -38,7 +38,7 @@ class Clock:
         self._until = _optional(source.occurred_until)
 
     def read(self, native: Native, delivery: Delivery, surface: str) -> Times:
-        """The record's times: occurred_at = original + (received_at - sent_at) for a client's clock.
+        """The record's times; a client's clock is corrected by received_at - sent_at.
 
         Raises:
             Refusal: no time, no time stamp, or one that cannot be.

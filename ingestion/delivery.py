@@ -1,8 +1,8 @@
 """What one landing line delivers: the collector's wrapping, the body, and the records in it.
 
-A line is a record in the source's format, a batch of them (``{"batch": [...]}``), or the collector's record
-``{"receipt_id", "received_at", "source", "headers", "body"}`` around either, its body an object or
-the text of one. ``receipts`` counts the same shapes on its own, in SQL.
+A line is a record in the source's format, a batch of them (``{"batch": [...]}``), or the
+collector's record ``{"receipt_id", "received_at", "source", "headers", "body"}`` around either, its
+body an object or the text of one. ``receipts`` counts the same shapes on its own, in SQL.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def unwrap(line: JsonObject, *, depth: int, batch_events: int) -> Delivery:
 
 
 def narrowed(line: JsonObject, delivery: Delivery, item: int) -> JsonObject:
-    """The line as if it had delivered only this record: what a reject keeps, so that it can be judged again."""
+    """The line as if it had delivered this record alone: what a reject keeps to be judged again."""
     if delivery.records is None:
         return line
     body = {**delivery.body, "batch": [delivery.records[item]]}

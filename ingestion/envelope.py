@@ -1,7 +1,7 @@
-"""The envelope of an event: members of native form read strictly, masked, tokenised, as groups of columns.
+"""The envelope of an event: native form read strictly, masked, tokenised, as groups of columns.
 
-Each method gives one group of columns of ``raw_schema.EVENTS``, in its order. Types are strict: a string where
-a boolean belongs is a refusal, not a guess.
+Each method gives one group of columns of ``raw_schema.EVENTS``, in its order. Types are strict: a
+string where a boolean belongs is a refusal, not a guess.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _country = re.compile(r"[A-Za-z]{2}").fullmatch
 
 
 class Envelope:
-    """Reads the parts of one source's events; ``masked`` counts what was masked since it was last set to 0."""
+    """Reads the parts of one source's events; ``masked`` counts masks since it was set to 0."""
 
     def __init__(
         self, identifiers: Identifiers, contracts: Contracts, *, string_chars: int
@@ -98,7 +98,7 @@ class Envelope:
         return (*library, correlation, *self._page(context), *place)
 
     def _client(self, told: Columns) -> tuple[Columns, Columns]:
-        """What all events of one client say alike: the columns before and after those of the page."""
+        """What all events of one client say alike: the columns before and after the page's."""
         before = self.masked
         said = [
             self.text(value, f"/context/{name}") for value, name in zip(told, _CLIENT, strict=True)
@@ -134,7 +134,7 @@ class Envelope:
         )
 
     def properties(self, event_name: str, properties: JsonObject) -> tuple[str | None, str | None]:
-        """Reviewed and unreviewed properties as JSON: direct identifiers as tokens, patterns masked."""
+        """Reviewed and unreviewed properties as JSON, direct identifiers as tokens, masked."""
         if not properties:
             return None, None
         split = self._contracts.split(event_name, properties)

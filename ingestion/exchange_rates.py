@@ -1,4 +1,4 @@
-"""The exchange rates of a home: ``date,currency,rate``, the rate in reporting currency for one unit."""
+"""Exchange rates of a home: ``date,currency,rate``, in reporting currency for one unit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_exchange_rates(home: Home, config: Config) -> pa.Table:
         raise UserError(
             f"The exchange rates cannot be read: {path}",
             why=str(error),
-            fix="Write it as UTF-8 CSV with the columns date,currency,rate, or remove exchange_rates.",
+            fix="Write UTF-8 CSV with the columns date,currency,rate, or remove exchange_rates.",
         ) from None
     rows = csv.reader(io.StringIO(text))
     if next(rows, None) != _HEADER:

@@ -1,4 +1,4 @@
-"""Identifiers on their way into the warehouse: direct ones become tokens, their clear values go to the vault."""
+"""Identifiers on their way in: direct ones become tokens, their clear values go to the vault."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _REMEMBERED = 1 << 16
 class Identifiers:
     """Turns identifiers into what may be stored and collects what the vault must remember.
 
-    ``pending`` holds the tokens not handed to the vault yet; whoever drains it must do so before the load
-    commits, or a token could outlive its meaning.
+    ``pending`` holds the tokens not handed to the vault yet; whoever drains it must do so before
+    the load commits, or a token could outlive its meaning.
     """
 
     def __init__(self, keys: Keys) -> None:
@@ -27,7 +27,7 @@ class Identifiers:
         self._told: set[str] = set()  # tokens the vault has from this load
 
     def identifier(self, value: object, pointer: str) -> str | None:
-        """An id as producers give it; one shaped like an e-mail address or phone number becomes its token.
+        """An id as producers give it; one shaped like an e-mail or phone number becomes a token.
 
         Integers are ids too (databases have them); an empty one is none.
 

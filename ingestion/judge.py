@@ -4,9 +4,9 @@
 
     times -> contract -> lawful basis -> tokens and masks -> row
 
-The order matters: a record without a lawful basis is cut down before any of its identifiers is tokenised, so
-nothing of it reaches the vault. This is the hot path of a load: a row is a plain tuple in the order of
-``raw_schema.EVENTS``, put together from one tuple per group of columns.
+The order matters: a record without a lawful basis is cut down before any of its identifiers is
+tokenised, so nothing of it reaches the vault. This is the hot path of a load: a row is a plain
+tuple in the order of ``raw_schema.EVENTS``, put together from one tuple per group of columns.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Judge:
         self._clock = Clock(source, load_began)
         self._envelope = Envelope(identifiers, contracts, string_chars=limits.string_chars)
         self.unidentified = 0
-        """Records known by their position alone: the producer gave no id, and its source says nothing."""
+        """Records known by their position alone: no id, and no row_identity declared."""
 
     def row(self, native: Native, delivery: Delivery, place: Place) -> Row:
         """The record's row, in the order of ``raw_schema.EVENTS``.

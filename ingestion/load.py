@@ -1,7 +1,8 @@
-"""Load what is new in landing into ``raw``: the lock, the cleaning up after a killed load, the run, the report.
+"""Load what is new in landing into ``raw``: lock, clean up after a killed load, run, report.
 
-A load can be killed at any instant. Its rows count only once dlt has written its id to ``raw._dlt_loads``; the next
-load deletes the rows of ids that are not there, throws dlt's working folder away, and reads the same spans again.
+A load can be killed at any instant. Its rows count only once dlt has written its id to
+``raw._dlt_loads``; the next load deletes the rows of ids that are not there, throws dlt's working
+folder away, and reads the same spans again.
 """
 
 from __future__ import annotations
@@ -130,7 +131,8 @@ def load(
         progress: told bytes read and records loaded.
 
     Raises:
-        UserError: an unknown source, a missing folder; or, after all else was loaded, a segment that was
+        UserError: an unknown source, a missing folder; or, after all else was loaded, a segment
+        that was
             replaced or cannot be read.
     """
     with loading(home, config, keys, sources=sources, again=again, progress=progress) as prepared:
@@ -150,7 +152,7 @@ def loading(
     again: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[PreparedLoad]:
-    """A prepared load: lock taken, leftovers of a killed load removed, spans planned, receipts counted."""
+    """A prepared load: lock taken, leftovers removed, spans planned, receipts counted."""
     chosen = _chosen(config, sources)
     began = datetime.now(UTC)
     os.environ.update(_SETTINGS)
@@ -243,7 +245,7 @@ def _chosen(config: Config, names: Sequence[str] | None) -> list[Source]:
 
 
 def _clean_up(home: Home, connection: duckdb.DuckDBPyConnection) -> None:
-    """Remove what a killed load left: dlt's pending packages, rows without a commit, reject files without rows."""
+    """Remove what a killed load left: dlt's packages, uncommitted rows, unreferenced rejects."""
     shutil.rmtree(home.dlt, ignore_errors=True)
     present = _tables(connection)
     committed = f"select load_id from {SCHEMA}._dlt_loads where status = 0"
@@ -261,7 +263,8 @@ def _positions(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], C
     if "segments" not in _tables(connection):
         return {}
     rows = connection.execute(
-        f"select source, segment, generation, to_offset, size_bytes, head_digest from {SCHEMA}.segments"
+        "select source, segment, generation, to_offset, size_bytes, head_digest"
+        f" from {SCHEMA}.segments"
         " qualify row_number() over"
         " (partition by source, segment order by generation desc, to_offset desc) = 1"
     ).fetchall()

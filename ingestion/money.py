@@ -1,4 +1,4 @@
-"""Exact amounts: what a producer wrote as a JSON number or a string becomes the Decimal of the same digits."""
+"""Exact amounts: a JSON number or a string becomes the Decimal of the same digits."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The one parser of untrusted bytes: strict, bounded, and the only thing that decides what a line says.
+"""The one parser of untrusted bytes: strict, bounded; it alone decides what a line says.
 
-DuckDB, orjson and the standard library disagree on duplicate keys, on ``NaN`` and on ``1e400``; where two
-readers disagree, a consent flag can say two things. So a line is parsed here, once, and later steps read
-what this parser wrote. jiter is the parser: it is as fast as the standard library while it refuses
-duplicate keys (orjson is twice as fast but keeps the last of two), and it reads numbers with a point as
-``Decimal``, so no amount of money ever passes through a float.
+DuckDB, orjson and the standard library disagree on duplicate keys, on ``NaN`` and on ``1e400``;
+where two readers disagree, a consent flag can say two things. So a line is parsed here, once, and
+later steps read what this parser wrote. jiter is the parser: it is as fast as the standard library
+while it refuses duplicate keys (orjson is twice as fast but keeps the last of two), and it reads
+numbers with a point as ``Decimal``, so no amount of money ever passes through a float.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _large_integers(value: object) -> object:
 
 
 def _inspect(value: object, levels: int) -> None:
-    """Refuse what nests deeper than ``levels`` or exceeds a double; the recursion is bounded by jiter's 200."""
+    """Refuse what nests too deep or exceeds a double; jiter's limit of 200 bounds the recursion."""
     if isinstance(value, dict | list):
         if levels == 0:
             raise Refusal(Reason.TOO_DEEP, "", "objects and arrays nest deeper than limits.depth")

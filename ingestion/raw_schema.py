@@ -1,8 +1,8 @@
 """The Arrow schemas of the ``raw`` tables: the contract between the loader and dbt's staging.
 
 A record is identified by (source, segment, generation, position, item): the landing file below the
-source's folder, how often that file was read from its start, the uncompressed byte offset of its line and the
-index inside a batch. All timestamps are UTC microseconds without a zone.
+source's folder, how often that file was read from its start, the uncompressed byte offset of its
+line and the index inside a batch. All timestamps are UTC microseconds without a zone.
 """
 
 from __future__ import annotations

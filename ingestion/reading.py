@@ -84,7 +84,7 @@ class Reading:
         self._receipts.close()
 
     def batches(self) -> Iterator[Tables]:
-        """Tables to append, by name; the first are empty, so that every table exists after any load."""
+        """Tables to append; the first are empty, so that every table exists after any load."""
         yield {name: TABLES[name].empty_table() for name in ("events", "rejects", "segments")}
         total = sum(span.end - span.start for part in self.sources for span in part.spans)
         done = 0

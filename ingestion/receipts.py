@@ -1,12 +1,12 @@
 """The independent count: what a segment holds, told apart from what the loader made of it.
 
-The ledger compares these receipts with events and rejects, so this module shares no reader, no parser and no
-counter with the loader. Lines are split by DuckDB, read by DuckDB's JSON functions, and weighed by the rule:
-a line is as many records as its batch (or its body's) holds, else one; blank lines are nothing; its hour is
-that of the receiver's own top-level stamp, else none.
+The ledger compares these receipts with events and rejects, so this module shares no reader, no
+parser and no counter with the loader. Lines are split by DuckDB, read by DuckDB's JSON functions,
+and weighed by the rule: a line is as many records as its batch (or its body's) holds, else one;
+blank lines are nothing; its hour is that of the receiver's own top-level stamp, else none.
 
-A line the loader cannot use is weighed by ``weigh``, the same SQL, and that weight is written to its reject: both
-sides agree about it by construction, while a row that is lost makes them differ.
+A line the loader cannot use is weighed by ``weigh``, the same SQL, and that weight is written to
+its reject: both sides agree about it by construction, while a row that is lost makes them differ.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _WEIGHT = f"""
 
 
 class Receipt(NamedTuple):
-    """Records received in one hour (microseconds since 1970 UTC; None where the line does not say)."""
+    """Records received in one hour (microseconds since 1970; None where the line says none)."""
 
     receipt_hour: int | None
     records: int
@@ -75,7 +75,8 @@ class Receipts:
     def count(self, blocks: Iterable[bytes], *, line_bytes: int) -> list[Receipt]:
         """The receipts of a stream of bytes.
 
-        A line longer than ``line_bytes`` is one record without an hour; it is skipped without being held.
+        A line longer than ``line_bytes`` is one record without an hour; it is skipped without being
+        held.
         """
         totals: Counter[int | None] = Counter()
         rest = b""
@@ -104,7 +105,8 @@ class Receipts:
             return []
         texts = [line.decode("utf-8", "replace") for line in lines]
         rows = self._connection.execute(
-            "with lines as (select unnest($1::varchar[]) as line, generate_subscripts($1, 1) as number)"
+            "with lines as ("
+            "select unnest($1::varchar[]) as line, generate_subscripts($1, 1) as number)"
             f" select receipt_hour, records from ({_WEIGHT.replace('select', 'select number,', 1)})"
             " order by number",
             [texts, line_bytes],

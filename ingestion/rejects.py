@@ -1,7 +1,7 @@
-"""Rejected bytes: encrypted in ``rejects/<source>/<load>.bin``, found again by file, offset and length.
+"""Rejected bytes: encrypted in ``rejects/<source>/<load>.bin``, found by file, offset, length.
 
-Each reject is one AES-256-GCM message ``nonce (12) | ciphertext | tag (16)``; file and offset are its associated
-data, so a message cannot be moved to stand for another.
+Each reject is one AES-256-GCM message ``nonce (12) | ciphertext | tag (16)``; file and offset are
+its associated data, so a message cannot be moved to stand for another.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Stored(NamedTuple):
 
 
 class RejectFile:
-    """The rejects of one source in one load; the file is made with the first of them (mode 0600)."""
+    """The rejects of one source in one load; made with the first of them (mode 0600)."""
 
     def __init__(self, home: Home, keys: Keys, source: str, load: str) -> None:
         self._path = home.rejects / source / f"{load}.bin"

@@ -1,7 +1,7 @@
 """Segments: the append-only files of a source's landing folder, and which bytes of them are new.
 
-Works on local folders and on any fsspec address. Offsets count uncompressed bytes. What was read is known
-from committed rows of ``raw.segments``; this module only compares those with the files.
+Works on local folders and on any fsspec address. Offsets count uncompressed bytes. What was read is
+known from committed rows of ``raw.segments``; this module only compares those with the files.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Compression = Literal["gzip", "zstd"] | None
 BLOCK_BYTES = 1 << 22
 HEAD_BYTES = 4096
 TAIL_PATIENCE_SECONDS = 3600
-"""An unfinished last line that has not grown for so long will not be finished: it is read as it is."""
+"""An unfinished last line that has not grown for so long is read as it is."""
 
 _SUFFIXES = (".jsonl", ".ndjson", ".json")
 _COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
@@ -177,7 +177,7 @@ class DamagedError(Exception):
 
 
 class _ZstdFile(io.RawIOBase):
-    """Decompressed zstd frames. The library's own reader ends a truncated file as if it were whole."""
+    """Decompressed zstd frames; the library's reader ends a truncated file as if it were whole."""
 
     _STEP = 2048  # of input: what a hostile file can blow up at once stays below 100 MB
 
@@ -268,7 +268,7 @@ def plan(
 def _changed(
     landing: Landing, segment: Segment, committed: Committed, digest: Callable[[bytes], str]
 ) -> Problem | None:
-    again = f"throughline load {segment.source} --again   (reads every segment of the source from its start)"
+    again = f"throughline load {segment.source} --again   (reads the whole source from its start)"
     if segment.size < (committed.size if segment.compression else committed.to_offset):
         return Problem(
             segment.source,

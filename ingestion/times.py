@@ -1,7 +1,7 @@
-"""Time stamps of producers and receivers: one strict reading of ISO 8601, as microseconds since 1970 in UTC.
+"""Time stamps: one strict reading of ISO 8601, as microseconds since 1970 in UTC.
 
-``ISO_8601`` is also what ``receipts`` matches in DuckDB before it casts: whatever one of the two would read
-and the other not is no time stamp for either.
+``ISO_8601`` is also what ``receipts`` matches in DuckDB before it casts: whatever one of the two
+would read and the other not is no time stamp for either.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _rests: dict[str, int] = {}
 
 
 def microseconds(text: str) -> int:
-    """Microseconds since 1970-01-01 UTC; a stamp without an offset is UTC, digits below a microsecond are cut.
+    """Microseconds since 1970 UTC; no offset means UTC, further digits are cut.
 
     Stamps of one file share their minutes and most of their endings, so both halves are remembered.
 

@@ -1,7 +1,7 @@
 """What a user agent says about itself: a class of device, and whether it is a program.
 
-Small on purpose: five classes need no database of devices that is out of date next month. Bots that pose
-as browsers are not found here.
+Small on purpose: five classes need no database of devices that is out of date next month. Bots that
+pose as browsers are not found here.
 """
 
 from __future__ import annotations

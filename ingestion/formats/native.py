@@ -1,7 +1,8 @@
 """The native event (DESIGN section 7): one JSON object; the judge reads it as it is.
 
-Only ``event_name``, ``occurred_at`` and one identifier or ``"subject": {}`` are required. Keys the format does not name
-are tolerated and not stored; they count in the content digest, so two copies that differ in them conflict.
+Only ``event_name``, ``occurred_at`` and one identifier or ``"subject": {}`` are required. Keys the
+format does not name are tolerated and not stored; they count in the content digest, so two copies
+that differ in them conflict.
 """
 
 from __future__ import annotations

@@ -28,7 +28,8 @@ class Format:
 
     Attributes:
         to_native: maps (record, body it came in, request path); raises Refusal.
-        pointers: where the producer's record holds what native form holds elsewhere, so that a reject
+        pointers: where the producer's record holds what native form holds elsewhere, so that a
+        reject
             points into the bytes it keeps.
     """
 

@@ -1,11 +1,13 @@
 """The Segment spec as its SDKs send it, RudderStack's dialect included.
 
-A body is ``{"batch": [...], "sentAt"}`` or one call. Six call types; a browser call may leave its type to the request's
-path (``/v1/t``). Sources: Segment's public spec, and the requests of six SDKs captured on the wire.
+A body is ``{"batch": [...], "sentAt"}`` or one call. Six call types; a browser call may leave its
+type to the request's path (``/v1/t``). Sources: Segment's public spec, and the requests of six SDKs
+captured on the wire.
 
-The original time is ``timestamp``, else ``originalTimestamp``. A record that carries ``receivedAt``, ``originalTimestamp`` and
-``timestamp`` is an export of Segment's or RudderStack's own servers, whose ``timestamp`` they have corrected.
-RudderStack's Node SDK sends ``originalTimestamp`` beside ``timestamp`` without ``receivedAt``: not an export.
+The original time is ``timestamp``, else ``originalTimestamp``. A record that carries
+``receivedAt``, ``originalTimestamp`` and ``timestamp`` is an export of Segment's or RudderStack's
+own servers, whose ``timestamp`` they have corrected. RudderStack's Node SDK sends
+``originalTimestamp`` beside ``timestamp`` without ``receivedAt``: not an export.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from ingestion.refusals import Reason, Refusal
 _TYPES = ("track", "page", "screen", "identify", "group", "alias")
 _BY_PATH = {name: name for name in _TYPES} | {name[0]: name for name in _TYPES}
 
-# Other events of the e-commerce spec (Checkout Started, …) carry `revenue` too: counting them would sell twice.
+# Other events of the e-commerce spec (Checkout Started, …) carry `revenue` too: counting them would
+# sell twice.
 _SALES = {"order_completed": 1, "order_refunded": -1}
 
 _PLATFORMS = {
@@ -159,7 +162,7 @@ def _platform(
 
 
 def _revenue(event: Any, properties: JsonObject) -> JsonObject | None:
-    """Amount, currency and order of a sale; what is refunded counts negative, as native revenue does."""
+    """Amount, currency and order of a sale; what is refunded counts negative."""
     sign = _SALES.get(event.lower().replace(" ", "_")) if type(event) is str else None
     if sign is None:
         return None

@@ -1,10 +1,11 @@
-"""dlt source: landing segments (JSON lines; plain, gz, zst; a local folder or an fsspec address) -> ``raw``.
+"""dlt source: landing segments (JSON lines; plain, gz, zst; local or fsspec) -> ``raw``.
 
 ::
 
     landing/<source>/*.jsonl --> batches --+--> events    accepted and stripped records
-                                           +--> rejects   quarantined ones; their bytes lie in rejects/
-                                           +--> segments  what was read, from where to where
+                                           +--> rejects   quarantined ones; their bytes lie in
+                                           rejects/ +--> segments  what was read, from where to
+                                           where
                     receipts (counted apart) --> receipts
                     throughline.yml ----------> exchange_rates
 
@@ -30,9 +31,9 @@ from ingestion.reading import Reading, Tables
 def landing(reading: Reading, exchange_rates: pa.Table) -> DltSource:
     """The dlt source of one load.
 
-    Positions are not kept in dlt's state: the state is one blob for all sources, committed apart from the
-    rows, while ``raw.segments`` is committed with them and can be read with SQL. Nothing here takes an argument
-    of dlt's, so nothing can be filled in from the environment.
+    Positions are not kept in dlt's state: the state is one blob for all sources, committed apart
+    from the rows, while ``raw.segments`` is committed with them and can be read with SQL. Nothing
+    here takes an argument of dlt's, so nothing can be filled in from the environment.
     """
 
     @dlt.resource(name="batches", selected=False)
@@ -106,8 +107,9 @@ def main(arguments: list[str] | None = None) -> int:
     for part in report.sources:
         reasons = ", ".join(f"{count} {reason}" for reason, count in part.quarantined.items())
         sys.stdout.write(
-            f"{part.source}: {part.segments} segments, {part.lines} lines, {part.accepted} accepted,"
-            f" {part.stripped} stripped, quarantined: {reasons or 'none'}\n"
+            f"{part.source}: {part.segments} segments, {part.lines} lines,"
+            f" {part.accepted} accepted, {part.stripped} stripped,"
+            f" quarantined: {reasons or 'none'}\n"
         )
     return 0
 

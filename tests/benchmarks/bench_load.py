@@ -1,7 +1,8 @@
-"""Load of native JSON lines against DuckDB's typed read_json of the same file, as a ratio of CPU time.
+"""Load of native JSON lines against DuckDB's typed read_json of the same file, as a ratio of CPU
+time.
 
-Prints one JSON object. The load does what read_json does not: strict parsing, contracts, consent, masking,
-tokens, dedupe keys, receipts. Budget 10x; fails above the ceiling of 20x.
+Prints one JSON object. The load does what read_json does not: strict parsing, contracts, consent,
+masking, tokens, dedupe keys, receipts. Budget 10x; fails above the ceiling of 20x.
 
     python tests/benchmarks/bench_load.py [--lines 200000] [--profile]
 """
@@ -53,8 +54,10 @@ COLUMNS = """{
     subject: 'STRUCT(user_id VARCHAR, anonymous_id VARCHAR, email VARCHAR)',
     consent: 'STRUCT(analytics BOOLEAN, marketing BOOLEAN, source VARCHAR)',
     context: 'STRUCT(platform VARCHAR, app_version VARCHAR, session_id VARCHAR,
-        page STRUCT(url VARCHAR, referrer VARCHAR), locale VARCHAR, timezone VARCHAR, user_agent VARCHAR)',
-    revenue: 'STRUCT(amount DECIMAL(18, 6), currency VARCHAR, order_id VARCHAR)', properties: 'JSON'}"""
+        page STRUCT(url VARCHAR, referrer VARCHAR), locale VARCHAR, timezone VARCHAR, user_agent
+        VARCHAR)',
+    revenue: 'STRUCT(amount DECIMAL(18, 6), currency VARCHAR, order_id VARCHAR)', properties:
+    'JSON'}"""
 AGENTS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148",
@@ -62,7 +65,7 @@ AGENTS = (
 
 
 def write_lines(path: Path, lines: int) -> None:
-    """Deterministic events of a shop: one in twenty with a sale, one in thirty with an e-mail address."""
+    """Deterministic events of a shop: one in twenty is a sale, one in thirty names an address."""
     chance = random.Random(20260413)
     with path.open("w", encoding="utf-8") as file:
         for number in range(lines):

@@ -36,7 +36,8 @@ def test_all_raw_tables_exist_after_a_load_of_nothing(house):
         assert house.rows(f"select count(*) from raw.{table}") == [(0,)]
     types = dict(
         house.rows(
-            "select column_name, data_type from information_schema.columns where table_name = 'events'"
+            "select column_name, data_type from information_schema.columns"
+            " where table_name = 'events'"
         )
     )
     assert types["occurred_at"] == "TIMESTAMP"
@@ -150,7 +151,7 @@ def test_a_loader_that_drops_a_row_and_its_counter_is_caught_by_the_receipts(hou
     honest = SpanReader._flush
 
     def thief(reader, tally):
-        reader._events.pop()  # before anything is counted: the loader's own numbers agree with each other
+        reader._events.pop()  # before anything is counted: the loader's own numbers agree
         return honest(reader, tally)
 
     monkeypatch.setattr(SpanReader, "_flush", thief)
@@ -235,9 +236,7 @@ def test_the_source_runs_alone_and_says_what_it_did(house):
 
 
 def test_an_address_of_fsspec_is_a_landing_folder_too(make_house):
-    house = make_house(
-        "{name: app, path: 'memory://landing-test', surface: web, trust: public, lawful_basis: contract}"
-    )
+    house = make_house(NATIVE.replace("landing/app/", "'memory://landing-test'"))
     with fsspec.open("memory://landing-test/a.jsonl", "wb") as file:
         file.write(json.dumps(event(1)).encode() + b"\n")
     assert house.load().records == 1

@@ -9,8 +9,14 @@ from ingestion.refusals import Refusal
 from ingestion.rejects import read_reject
 from tests.ingestion.house import LEDGER, House
 
-SERVER = "{name: srv, format: segment, path: landing/srv/, surface: backend, trust: server, lawful_basis: contract}"
-WEB = "{name: web, format: segment, path: landing/web/, surface: web, trust: public, lawful_basis: contract}"
+SERVER = (
+    "{name: srv, format: segment, path: landing/srv/, surface: backend, trust: server,"
+    " lawful_basis: contract}"
+)
+WEB = (
+    "{name: web, format: segment, path: landing/web/, surface: web, trust: public,"
+    " lawful_basis: contract}"
+)
 
 CAPTURES = {
     "py_segment": ("srv", "anon-1"),
@@ -20,7 +26,8 @@ CAPTURES = {
     "js_segnode": ("srv", "anon-1"),
     "js_rudnode": ("srv", "anon-1"),
     "js_rudnode_gz": ("srv", "anon-1"),
-    # analytics.js answers alias('u2', 'u1') of a known user with userId u1: its quirk, kept as sent.
+    # analytics.js answers alias('u2', 'u1') of a known user with userId u1: its quirk, kept as
+    # sent.
     "js_segweb": ("web", "u1"),
     "js_segweb_batch": ("web", "u1"),
 }
@@ -56,8 +63,9 @@ def test_every_call_of_every_sdk_lands_once_with_its_fields(
     assert report.records == 6
     assert house.rows(LEDGER) == []
     rows = house.rows(
-        "select event_type, event_name, coalesce(user_id, anonymous_id) is not null, email_token is not null,"
-        " account_id, previous_id, revenue::double, page_title, screen, library is not null, received_at_origin"
+        "select event_type, event_name, coalesce(user_id, anonymous_id) is not null,"
+        " email_token is not null, account_id, previous_id, revenue::double, page_title, screen,"
+        " library is not null, received_at_origin"
         " from raw.events order by event_type"
     )
     title = {"srv": None, "web": "Docs"}[source]
