@@ -28,8 +28,8 @@ from ingestion.rejects import RejectFile
 from ingestion.segments import Span
 from ingestion.times import HOUR
 
-BATCH_ROWS = 50_000
-_GROUP_LINES = 10_000
+BATCH_ROWS = 20_000
+_GROUP_LINES = 2_000
 _GROUP_BYTES = 1 << 24
 _KEPT_OF_LONG = 1 << 16
 

@@ -16,7 +16,7 @@ from ingestion.money import amount
 from ingestion.parser import JsonObject, dump
 from ingestion.refusals import Reason, Refusal, child
 from ingestion.user_agent import classify
-from ingestion.web import UTM, Address, read_address
+from ingestion.web import UTM, Address, read_address, shortened
 
 Columns = tuple[Any, ...]
 
@@ -51,6 +51,7 @@ class Envelope:
         self._contracts = contracts
         self._longest = string_chars
         self._texts: dict[str, str] = {}  # those that need no mask
+        self._pages: dict[Columns, Columns] = {}
         self._clients: dict[Columns, tuple[Columns, Columns]] = {}
         self.masked = 0
 
@@ -171,14 +172,36 @@ class Envelope:
     def _page(self, context: JsonObject) -> Columns:
         """From ``page_url`` to ``click_id_kind``."""
         page = object_at(context, "page", "/context")
-        address = self._address(page.get("url"), "/context/page/url")
+        campaign = object_at(context, "campaign", "/context")
+        screen = context.get("screen")
+        if type(screen) is dict:
+            screen = screen.get("name")
+        url = page.get("url")
+        if type(url) is str:
+            url = shortened(url)
+        if campaign:
+            return self._read_page(url, page, screen, campaign)
+        get = page.get
+        told = (url, get("referrer"), get("path"), get("title"), screen)
+        try:
+            return self._pages[told]
+        except (KeyError, TypeError):  # new; or something unhashable, which is refused below
+            before = self.masked
+            columns = self._read_page(url, page, screen, campaign)
+        if self.masked == before:  # what was masked must be counted each time
+            if len(self._pages) >= _REMEMBERED:
+                self._pages.clear()
+            self._pages[told] = columns
+        return columns
+
+    def _read_page(
+        self, url: object, page: JsonObject, screen: object, campaign: JsonObject
+    ) -> Columns:
+        address = self._address(url, "/context/page/url")
         referrer = self._address(page.get("referrer"), "/context/page/referrer")
         path = address.path
         if path is None and page.get("path") is not None:
             path = self._address(page.get("path"), "/context/page/path").path
-        screen = context.get("screen")
-        if type(screen) is dict:
-            screen = screen.get("name")
         return (
             address.url,
             path,
@@ -186,13 +209,12 @@ class Envelope:
             referrer.url,
             referrer.host,
             self.text(screen, "/context/screen"),
-            *self._campaign(context, address),
+            *self._campaign(campaign, address),
             address.click_id,
         )
 
-    def _campaign(self, context: JsonObject, address: Address) -> Columns:
+    def _campaign(self, campaign: JsonObject, address: Address) -> Columns:
         """The ``utm_`` columns: what the producer names, else what the page's address says."""
-        campaign = object_at(context, "campaign", "/context")
         utm = address.utm
         if not campaign:
             return tuple(map(utm.get, UTM)) if utm else (None, None, None, None, None)

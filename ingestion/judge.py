@@ -38,7 +38,6 @@ _LOGOUTS = ("logout", "reset")
 _INFERRED = dict.fromkeys(_LOGOUTS, "system") | {
     name: name for name in ("identify", "alias", "page", "screen", "group")
 }
-_STAMPS = ("sent_at", "received_at")
 _AFTER_SURFACE = len(EVENTS) - EVENTS.get_field_index("surface") - 1
 _BOT_AT = EVENTS.get_field_index("is_bot") - EVENTS.get_field_index("surface") - 1
 _STRIPPED_TAIL = tuple(False if i == _BOT_AT else None for i in range(_AFTER_SURFACE))
@@ -243,6 +242,7 @@ def _event_type(event: JsonObject, name: str) -> str:
 
 def _content(event: JsonObject) -> JsonObject:
     """The event less what a second delivery of the same bytes changes."""
-    if "sent_at" in event or "received_at" in event:
-        return {key: event[key] for key in event if key not in _STAMPS}
-    return event
+    content = event.copy()
+    content.pop("sent_at", None)
+    content.pop("received_at", None)
+    return content

@@ -9,54 +9,59 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-_MINUTE = r"[12]\d{3}-[01]\d-[0-3]\d[T ](?:[01]\d|2[0-3]):[0-5]\d"
-_REST = r"(?::([0-5]\d)(?:[.,](\d{1,9}))?)?(?:Z|([+-])(0\d|1[0-4]):?([0-5]\d))?"
-ISO_8601 = f"{_MINUTE}{_REST}"
+_DAY = r"[12]\d{3}-[01]\d-[0-3]\d"
+_MINUTE = r"[T ](?:[01]\d|2[0-3]):[0-5]\d"
+_SECOND = r":[0-5]\d"
+_ZONE = r"Z|([+-])(0\d|1[0-4]):?([0-5]\d)"
+_FRACTION = r"[.,](\d{1,9})"
+ISO_8601 = f"{_DAY}{_MINUTE}(?:{_SECOND}(?:{_FRACTION})?)?(?:{_ZONE})?"
 
-HOUR = 3_600_000_000
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 
-_is_minute = re.compile(_MINUTE, re.ASCII).fullmatch
-_is_rest = re.compile(_REST, re.ASCII).fullmatch
-_REMEMBERED = 1 << 16
+_is_stamp = re.compile(ISO_8601, re.ASCII).fullmatch
+_REMEMBERED = 1 << 14
+_days: dict[str, int] = {}
 _minutes: dict[str, int] = {}
-_rests: dict[str, int] = {}
+_seconds: dict[str, int] = {}
+_tails: dict[str, int] = {}
 
 
 def microseconds(text: str) -> int:
     """Microseconds since 1970 UTC; no offset means UTC, further digits are cut.
 
-    Stamps of one file share their minutes and most of their endings, so both halves are remembered.
+    The stamps of a feed are made of few pieces (a day, a minute of the day, a second, a fraction
+    with the zone), so the pieces of stamps read before are remembered, not the stamps.
 
     Raises:
         ValueError: not ISO 8601 with date and time, or a day the calendar does not have.
     """
-    minute, rest = _minutes.get(text[:16]), _rests.get(text[16:])
-    if minute is None:
-        minute = _remember(_minutes, text[:16], _read_minute(text[:16]))
-    if rest is None:
-        rest = _remember(_rests, text[16:], _read_rest(text[16:]))
-    return minute + rest
+    try:
+        return _days[text[:10]] + _minutes[text[10:16]] + _seconds[text[16:19]] + _tails[text[19:]]
+    except KeyError:
+        return _read(text)
 
 
-def _remember(memory: dict[str, int], text: str, value: int) -> int:
-    if len(memory) >= _REMEMBERED:
-        memory.clear()
-    memory[text] = value
-    return value
-
-
-def _read_minute(text: str) -> int:
-    if not _is_minute(text):
-        raise ValueError("not an ISO 8601 time")
-    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1_000_000
-
-
-def _read_rest(text: str) -> int:
-    found = _is_rest(text)
+def _read(text: str) -> int:
+    found = _is_stamp(text)
     if not found:
         raise ValueError("not an ISO 8601 time")
-    second, fraction, sign, hours, minutes = found.groups()
-    read = int(second or 0) * 1_000_000 + int((fraction or "0")[:6].ljust(6, "0"))
-    offset = (int(hours or 0) * 60 + int(minutes or 0)) * 60_000_000
-    return read + offset if sign == "-" else read - offset
+    fraction, sign, hours, minutes = found.groups()
+    day = int(datetime.fromisoformat(text[:10]).replace(tzinfo=UTC).timestamp()) * SECOND
+    minute = (int(text[11:13]) * 60 + int(text[14:16])) * 60 * SECOND
+    second = int(text[17:19]) * SECOND if text[16:17] == ":" else 0
+    offset = (int(hours or 0) * 60 + int(minutes or 0)) * 60 * SECOND
+    tail = int((fraction or "0")[:6].ljust(6, "0")) + (offset if sign == "-" else -offset)
+    if text[16:17] == ":":  # only then do the pieces lie where they are looked up
+        _remember(_days, text[:10], day)
+        _remember(_minutes, text[10:16], minute)
+        _remember(_seconds, text[16:19], second)
+        _remember(_tails, text[19:], tail)
+    return day + minute + second + tail
+
+
+def _remember(memory: dict[str, int], piece: str, value: int) -> None:
+    if len(memory) >= _REMEMBERED:
+        memory.clear()
+    memory[piece] = value

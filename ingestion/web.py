@@ -27,17 +27,18 @@ class Address(NamedTuple):
     masked: int
 
 
-def read_address(url: str) -> Address:
-    """A URL as it may be stored, with host, path, campaign and click id.
-
-    Queries make almost every URL a new one, so they are cut to what may be kept before a URL is
-    looked up among those read before.
-    """
+def shortened(url: str) -> str:
+    """The URL without what can surely not be kept: queries make almost every URL a new one."""
     before, _, query = url.partition("#")[0].partition("?")
     if not query or not _PERHAPS_KEPT.search(query):
-        return _read(before)
+        return before
     kept = [p for p in query.replace(";", "&").split("&") if _PERHAPS_KEPT.search(p)]
-    return _read(f"{before}?{'&'.join(kept)}")
+    return f"{before}?{'&'.join(kept)}"
+
+
+def read_address(url: str) -> Address:
+    """A URL as it may be stored, with host, path, campaign and click id."""
+    return _read(shortened(url))
 
 
 @lru_cache(maxsize=1 << 14)
