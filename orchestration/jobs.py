@@ -26,6 +26,7 @@ from orchestration import keys
 from orchestration.definitions import build_definitions
 from orchestration.instance import open_instance
 from orchestration.launcher import PID_TAG, fail_dead_runs
+from orchestration.publishing import current_version
 from orchestration.steps import watched_by
 
 JobName = Literal["hourly", "nightly"]
@@ -79,7 +80,7 @@ def run_job(home: Home, job: JobName, progress: Progress = silent) -> JobReport:
                 )
         except Exception as error:
             raise _explained(home, instance, job, run_id, error) from error
-    return _report(job, result, time.monotonic() - started)
+    return _report(home, job, result, time.monotonic() - started)
 
 
 def _explained(
@@ -128,7 +129,7 @@ def _failed_checks(instance: dg.DagsterInstance, run_id: str) -> list[AssetCheck
     ]
 
 
-def _report(job: str, result: dg.ExecuteInProcessResult, seconds: float) -> JobReport:
+def _report(home: Home, job: str, result: dg.ExecuteInProcessResult, seconds: float) -> JobReport:
     made = {
         each.asset_key: each.metadata
         for event in result.get_asset_materialization_events()
@@ -147,6 +148,7 @@ def _report(job: str, result: dg.ExecuteInProcessResult, seconds: float) -> JobR
         },
         checks=len(checks),
         warnings=tuple(check.check_name for check in checks if not check.passed),
-        outcome=str(published["outcome"].value),
-        version=str(published["version"].value),
+        # nothing new landed: the run ended after the load
+        outcome=str(published["outcome"].value) if published else "unchanged",
+        version=str(published["version"].value) if published else current_version(home) or "",
     )

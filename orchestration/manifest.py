@@ -27,7 +27,7 @@ def load_manifest(home: Home, config: Config) -> Mapping[str, Any]:
     Raises:
         UserError: the project does not parse, with dbt's own words.
     """
-    kept = target_folder(home) / f"manifest-{_digest(home, config)}.json"
+    kept = target_folder(home) / f"manifest-{project_digest(home, config)}.json"
     if not kept.exists():
         _parse(home, config, kept)
     return json.loads(kept.read_bytes())
@@ -64,7 +64,7 @@ def _parse(home: Home, config: Config, kept: Path) -> None:
     draft.replace(kept)
 
 
-def _digest(home: Home, config: Config) -> str:
+def project_digest(home: Home, config: Config) -> str:
     """Of the project's files, the arguments (which hold the home's variables) and dbt's version."""
     seen = hashlib.sha256()
     for part in (version("dbt-core"), version("dbt-duckdb"), *dbt_arguments("parse", home, config)):

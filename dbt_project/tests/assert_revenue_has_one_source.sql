@@ -1,5 +1,5 @@
 {{ config(
-    meta={'dagster': {'ref': {'name': 'fct_events'}}},
+    meta={'dagster': {'ref': {'name': 'int_events'}}},
     description='Two sources carry amounts and no rule says which one counts. Add `revenue: {source: NAME}` to throughline.yml.',
 ) }}
 

@@ -14,6 +14,7 @@ import dagster as dg
 
 from orchestration import keys
 from orchestration.dbt import target_folder
+from orchestration.inputs import remember_published
 from orchestration.publishing import publish
 from orchestration.resources import HomeResource
 from orchestration.steps import explained, logged
@@ -55,6 +56,7 @@ def published_asset(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
                 run_id=context.run_id,
                 progress=logged(context.log),
             )
+            remember_published(home.place, report.version)
         context.log.info(f"{report.outcome}: version {report.version}")
         return dg.MaterializeResult(
             metadata={

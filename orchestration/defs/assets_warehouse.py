@@ -33,6 +33,7 @@ from orchestration.dbt import (
     read_report,
     target_folder,
 )
+from orchestration.inputs import inputs_digest, is_published, remember_built
 from orchestration.model_metadata import model_metadata
 from orchestration.resources import HomeResource
 from orchestration.steps import explained, logged
@@ -52,6 +53,12 @@ def warehouse_assets(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
         place, config = home.place, home.read_config()
         with explained():
             with warehouse_lock(place, "build"):
+                with open_warehouse(place, keys=home.read_keys(), storage=config.storage) as opened:
+                    inputs = inputs_digest(place, config, opened)
+                if context.run.job_name == keys.HOURLY and is_published(place, inputs):
+                    context.log.info("Nothing new since the current version: nothing to build.")
+                    return
+                remember_built(place, None)
                 dbt = _start(context, place, config, manifest)
                 events, failure = _collect(dbt, logged(context.log))
                 with open_warehouse(place, keys=home.read_keys(), storage=config.storage) as opened:
@@ -69,6 +76,7 @@ def warehouse_assets(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
                     yield event
             if failure is not None:
                 _raise(failure, place)
+            remember_built(place, inputs)
 
     return build
 
