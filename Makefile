@@ -13,7 +13,7 @@ DBT := THROUGHLINE_WAREHOUSE=:memory: .venv/bin/dbt --log-level-file none --no-u
 
 # Wheels of uv.lock for one platform, measured with `pip download` on Linux x86_64 and Python 3.11.
 DOWNLOAD := 410 MB
-INSTALLED := 1.4 GB
+INSTALLED := 1.7 GB
 
 # Clients that live beside us, each at the version its users have (docs/decisions.md, 17).
 OLD_DUCKDB := duckdb==1.1.3
@@ -96,8 +96,9 @@ endif
 	@.venv/bin/pip --version 2>/dev/null | grep -qF "$(CURDIR)/" || { \
 	  echo "Making .venv with $$($(PYTHON) --version)"; rm -rf .venv && $(PYTHON) -m venv .venv; }
 	@echo "Installing the locked packages: up to $(DOWNLOAD) to download, $(INSTALLED) on disk, usually one to three minutes (no output meanwhile)"
+	@# compiled once here: some machines never write bytecode, and every command would compile dagster and dbt again
 	@{ $(PY) -m pip install --quiet --retries 2 'uv>=0.9,<1' \
-	  && UV_PROJECT_ENVIRONMENT=.venv .venv/bin/uv sync --frozen --quiet --python $(PY); } || { \
+	  && UV_PROJECT_ENVIRONMENT=.venv .venv/bin/uv sync --frozen --quiet --compile-bytecode --python $(PY); } || { \
 	  echo; echo "The packages could not be installed; the reason is above."; \
 	  echo "Fix: check the network (behind a proxy: export HTTPS_PROXY=http://host:port) and the free disk space,"; \
 	  echo "     then type the same command again: it continues where it stopped."; exit 1; } >&2

@@ -1,8 +1,8 @@
 """A dbt-duckdb plugin that hands the person salt to the session, never to SQL text.
 
-HMAC-SHA256 (RFC 2104) hashes ``(key ^ opad) || sha256((key ^ ipad) || message)``. The two pads are set as
-session variables ``tl_ipad`` and ``tl_opad`` (BLOB, 64 bytes each), so the ``hmac_hex`` macro can compute
-keyed hashes in plain SQL while compiled models, logs and query profiles never hold the key.
+HMAC-SHA256 (RFC 2104) hashes ``(key ^ opad) || sha256((key ^ ipad) || message)``. The two pads are
+session variables ``tl_ipad`` and ``tl_opad`` (BLOB, 64 bytes each), so the ``hmac_hex`` macro
+computes keyed hashes in plain SQL while compiled models, logs and profiles never hold the key.
 """
 
 from __future__ import annotations
