@@ -19,6 +19,7 @@ from ingestion.sample.people import Actor, Consent, Device
 _NOT_A_NUMBER = "@@nan@@"
 _BAD_UNICODE = "@@bytes@@"
 _WEB_LIBRARY = {"name": "analytics.js", "version": "npm:next-1.77.0"}
+_FUTURE = 3650 * DAY  # further ahead than any delivery is late: still the future when received
 
 
 def web_item(event: Event) -> dict[str, Any]:
@@ -161,14 +162,14 @@ def _client_time(event: Event, device: Device) -> str:
         return "yesterday at noon"
     if event.fault == "before_earliest":
         return iso(5_000)
-    ahead = 3 * DAY if event.fault == "future" else 0
+    ahead = _FUTURE if event.fault == "future" else 0
     return iso(event.at + device.skew + ahead)
 
 
 def _server_time(event: Event) -> str:
     if event.fault == "bad_timestamp":
         return "yesterday at noon"
-    return iso(event.at + (3 * DAY if event.fault == "future" else 0))
+    return iso(event.at + (_FUTURE if event.fault == "future" else 0))
 
 
 def _web_context(event: Event, actor: Actor, device: Device) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,10 @@ from governance.config import load_config
 from governance.contracts import Contracts
 from governance.errors import UsageError, UserError
 from governance.home import Home
-from ingestion.sample import write_sample
+from ingestion.sample import delivery, write_sample
 from ingestion.sample.company import COMPANY
 from ingestion.sample.rates import as_csv
+from tests.ingestion.sample.conftest import Sample
 
 ID_KEYS = {"web": rb'"messageId":"([^"]+)"', "mobile": rb'"event_id":"([^"]+)"'}
 ID_KEYS["backend"] = ID_KEYS["mobile"]
@@ -194,6 +195,35 @@ def test_trouble_stays_the_exception(sample):
 
 def test_months_lie_between_the_oldest_event_and_its_receipt(sample):
     assert sample.one("select min(occurred_at) from {events}").date() < date(2026, 2, 15)
+
+
+def test_an_event_from_the_future_is_ahead_of_its_receipt_however_late_it_is_delivered(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(delivery, "_FAULT_SHARE", 0.3)
+    home = Home(tmp_path / "late")
+    sample = Sample(home, write_sample(home, persons=60, seed=7))
+    query = "select event_id, occurred_at from {events} where disposition_reason = 'future'"
+    future = dict(sample.rows(query))
+    ahead, lateness = {}, []
+    for source, _, line in sample.lines():
+        try:
+            record = json.loads(line, object_pairs_hook=unique, parse_constant=refuse)
+        except ValueError:
+            continue
+        body = record["body"] if source == "web" else record
+        received = datetime.fromisoformat(record["received_at"])
+        sent = body.get("sentAt", body.get("sent_at"))
+        shift = received - datetime.fromisoformat(sent) if sent else timedelta(0)
+        for event in body["batch"] if source == "web" else [record]:
+            event_id = event["messageId" if source == "web" else "event_id"]
+            if event_id in future:
+                stated = event["timestamp" if source == "web" else "occurred_at"]
+                ahead[event_id] = datetime.fromisoformat(stated) + shift - received
+                lateness.append(received.replace(tzinfo=None) - future[event_id])
+    assert ahead.keys() == future.keys()
+    assert min(ahead.values()) > timedelta(days=1)
+    assert max(lateness) > timedelta(days=5)
 
 
 def test_every_currency_is_paid_in_and_some_amounts_have_no_rate(sample):
