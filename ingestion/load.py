@@ -43,7 +43,8 @@ _SETTINGS = {
     # Turned on later it would break tables that exist.
     "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
     "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "RUNTIME__LOG_LEVEL": "ERROR",
+    # Its tracebacks of a full disk; whatever fails comes out of the run as an exception.
+    "RUNTIME__LOG_LEVEL": "CRITICAL",
 }
 
 
@@ -156,10 +157,12 @@ def loading(
     chosen = _chosen(config, sources)
     began = datetime.now(UTC)
     os.environ.update(_SETTINGS)
-    logging.getLogger("dlt").setLevel(logging.ERROR)
+    logging.getLogger("dlt").setLevel(logging.CRITICAL)
     with warehouse_lock(home, "load"), translated(home):
         connection = open_warehouse(home, keys=keys, storage=config.storage)
         try:
+            # Order means nothing in raw, and keeping it holds a whole load in memory.
+            connection.execute("set preserve_insertion_order = false")
             _clean_up(home, connection)
             reading = Reading(
                 home,
@@ -214,10 +217,10 @@ def translated(home: Home) -> Iterator[None]:
                 raise cause from None
             if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise disk_full(home.root) from None
-            if isinstance(cause, duckdb.Error):
-                ours = explain(str(cause), home)
-                if ours is not None:
-                    raise ours from None
+            # A failed job of dlt carries DuckDB's error only as text.
+            ours = explain(str(cause), home)
+            if ours is not None:
+                raise ours from None
         raise
 
 
