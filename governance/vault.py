@@ -42,7 +42,8 @@ class Vault:
         Idempotent: a load that is repeated adds nothing.
         """
         offered = {token: (kind, value) for token, kind, value in pairs}
-        new = [token for token in offered if token not in self._known(list(offered))]
+        known = self._known(list(offered))
+        new = [token for token in offered if token not in known]
         if new:
             rows = pa.table(
                 {
