@@ -46,6 +46,8 @@ _PHONE = re.compile(
     r"|(?<![\w.-])\d{3}([-. ])\d{3}\1\d{4}(?![\w-])"  # 555-123-4567
 )
 
+_WRAPPER = re.compile(r"\s*(?:mailto|tel|sms|callto):", re.IGNORECASE)
+
 # Issuer prefixes with their lengths. Luhn alone is passed by one number in ten, among them
 # timestamps in milliseconds; no issuer starts with the 1 of today's timestamps.
 _ISSUERS = re.compile(
@@ -84,6 +86,17 @@ def mask_text(text: str) -> tuple[str, int]:
     return _mask(text)
 
 
+def is_suspect(text: str) -> bool:
+    """Whether the text can hold a pattern at all: what nearly every string of an event fails."""
+    return (
+        "@" in text
+        or "＠" in text
+        or ("%" in text and "40" in text)
+        or text.count(":") > 1
+        or _DIGITS.search(text) is not None
+    )
+
+
 def mask_json(value: object, depth: int = MAX_DEPTH) -> tuple[object, int]:
     """A JSON value with all strings masked, keys included, and how many patterns were.
 
@@ -114,23 +127,37 @@ def reduce_url(url: str) -> tuple[str, int]:
     return f"{prefix}{path}{query}".strip(), hits + path_hits + query_hits
 
 
+def unwrapped(value: str) -> str:
+    """What is inside a ``mailto:`` or ``tel:`` address, percent-encoded or not."""
+    for _ in range(_PASSES):
+        if "%" not in value:
+            break
+        value = unquote(value)
+    return _WRAPPER.sub("", value, count=1)
+
+
 def looks_direct(value: str) -> Literal["email", "phone"] | None:
     """The kind of direct identifier this id is shaped like, if any.
 
     Plain digits are never a phone number (order and user ids are digits): it takes a leading + with
-    a possible number, or the punctuation people write phone numbers with.
+    a possible number, the 00 of international calls with a valid one, or the punctuation people
+    write phone numbers with.
     """
     text = value.strip()
     if "@" in text or "＠" in text:
         return "email" if normalise.email(text) else None
-    if len(text) < 8 or text.isdigit():
+    if len(text) < 8:
+        return None
+    if text.startswith("00"):
+        return "phone" if normalise.dialled(text) else None
+    if text.isdigit():
         return None
     match = _PHONE.fullmatch(text)
     return "phone" if match and _is_phone(match) else None
 
 
 def _mask(text: str) -> tuple[str, int]:
-    if not _is_suspect(text):
+    if not is_suspect(text):
         return text, 0
     total = 0
     # Masking one pattern can lay another free (a label ends the run that hid it): repeat to the
@@ -144,17 +171,6 @@ def _mask(text: str) -> tuple[str, int]:
 
 
 _mask_short = lru_cache(maxsize=1 << 16)(_mask)
-
-
-def _is_suspect(text: str) -> bool:
-    """Whether the text can hold a pattern at all: what nearly every string of an event fails."""
-    return (
-        "@" in text
-        or "＠" in text
-        or ("%" in text and "40" in text)
-        or text.count(":") > 1
-        or _DIGITS.search(text) is not None
-    )
 
 
 def _mask_once(text: str) -> tuple[str, int]:
@@ -254,7 +270,7 @@ def _walk_object(value: dict[str, object], depth: int, hits: list[int]) -> dict[
 
 
 def _mask_path(path: str) -> tuple[str, int]:
-    if "%" not in path and not _is_suspect(path):
+    if "%" not in path and not is_suspect(path):
         return path, 0
     pieces, total = [], 0
     for piece in path.split("/"):

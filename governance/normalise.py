@@ -9,6 +9,7 @@ import phonenumbers
 
 _EMAIL = re.compile(r"[^\s@<>\"(),:;\[\]\\]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 _EMAIL_MAX = 254  # RFC 5321
+_DIALLED = re.compile(r"00[1-9](?:[ ()./\-]{0,3}\d){6,14}")
 _PHONE_DIGITS = range(7, 16)  # E.164 allows 15
 
 
@@ -39,12 +40,29 @@ def phone(value: str, region: str | None = None) -> str | None:
         region: ISO 3166 country to read national numbers with. Without it a number without a
             country code keeps its national digits, so that two spellings of it still meet.
     """
-    text = identifier(value)
+    text = dialled(value) or identifier(value)
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         digits = "".join(c for c in text if c.isdecimal() and c.isascii())
         return digits if "+" not in text and len(digits) in _PHONE_DIGITS else None
     if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def dialled(value: str) -> str | None:
+    """A number written with the 00 of international calls in E.164; None when it is no valid one.
+
+    Valid and not merely possible: numbers padded with zeros are ids.
+    """
+    text = identifier(value)
+    if not _DIALLED.fullmatch(text):
+        return None
+    try:
+        number = phonenumbers.parse(f"+{text[2:]}", None)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

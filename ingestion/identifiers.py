@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from governance import normalise
 from governance.keys import Keys
-from governance.masking import looks_direct
+from governance.masking import is_suspect, looks_direct, mask_text, unwrapped
 from ingestion.refusals import Reason, Refusal
 
 Secret = tuple[str, str, str]
@@ -27,7 +27,7 @@ class Identifiers:
         self._told: set[str] = set()  # tokens the vault has from this load
 
     def identifier(self, value: object, pointer: str) -> str | None:
-        """An id as producers give it; one shaped like an e-mail or phone number becomes a token.
+        """An id as producers give it; one that is or holds a direct identifier becomes a token.
 
         Integers are ids too (databases have them); an empty one is none.
 
@@ -78,13 +78,15 @@ class Identifiers:
 
     def _learn(self, value: str) -> str | None:
         text = normalise.identifier(value).replace("\x00", "\ufffd")
-        stored = (self._direct(text) or text) if text else None
+        stored = (self._direct(text) or self._holding(text) or text) if text else None
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[value] = stored
         return stored
 
     def _direct(self, text: str) -> str | None:
+        if "%" in text or ":" in text:
+            text = normalise.identifier(unwrapped(text))
         kind = looks_direct(text)
         if kind == "email":
             address = normalise.email(text)
@@ -93,6 +95,12 @@ class Identifiers:
             number = normalise.phone(text)
             return self.token("phone", number) if number else None
         return None
+
+    def _holding(self, text: str) -> str | None:
+        """The token of an id with a direct identifier somewhere in it."""
+        bare = unwrapped(text) if "%" in text else text
+        held = any(is_suspect(t) and mask_text(t)[1] for t in (text, bare))
+        return self.token("id", text) if held else None
 
 
 def _string(value: object, pointer: str) -> str:

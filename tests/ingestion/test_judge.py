@@ -175,3 +175,40 @@ def test_two_deliveries_of_one_event_share_key_and_digest_and_a_changed_copy_doe
     assert house.rows(
         "select count(distinct dedupe_key), count(distinct content_digest) from raw.events"
     ) == [(1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("written", "like"),
+    [
+        ("mailto:John@example.com", "john@example.com"),
+        ("john%40example.com", "john@example.com"),
+        ("tel:+49-30-901820", "+4930901820"),
+        ("004930901820", "+4930901820"),
+        ("0049 30 901820", "+4930901820"),
+    ],
+)
+def test_a_wrapped_direct_identifier_is_the_same_person_as_a_plain_one(house, written, like):
+    house.land(event(1, subject={"user_id": written}), event(2, subject={"user_id": like}))
+    house.load()
+    assert house.rows("select count(distinct user_id), min(user_id)[:4] from raw.events") == [
+        (1, "tok_")
+    ]
+
+
+def test_an_identifier_that_holds_a_direct_one_becomes_a_token_and_numbers_stay(house):
+    house.land(
+        event(
+            1,
+            subject={"user_id": "John <john@example.com>", "anonymous_id": "203.0.113.9"},
+            context={"session_id": "s john@example.com"},
+            revenue={"amount": 1, "order_id": "for 4111111111111111"},
+        ),
+        event(2, subject={"user_id": "17850", "account_id": 123456789012, "device_id": "0000017"}),
+    )
+    house.load()
+    select = "select user_id, anonymous_id, client_session_id, order_id from raw.events"
+    [held] = house.rows(f"{select} where event_id = 'e1'")
+    assert [value[:7] for value in held] == ["tok_id_"] * 4
+    assert house.rows(
+        "select user_id, account_id, device_id from raw.events where event_id = 'e2'"
+    ) == [("17850", "123456789012", "0000017")]

@@ -3,6 +3,7 @@
 import json
 import secrets
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +13,9 @@ from governance.config import Limits, Source
 from governance.contracts import Contracts
 from governance.home import Home
 from governance.keys import make_keys
+from governance.masking import mask_text
 from ingestion.batches import SpanReader, Tally
+from ingestion.identifiers import Identifiers
 from ingestion.receipts import Receipts
 from ingestion.rejects import RejectFile
 from ingestion.segments import Segment, Span
@@ -66,6 +69,11 @@ def read(tmp_path_factory):
     receipts.close()
 
 
+@pytest.fixture(scope="module")
+def identifiers(tmp_path_factory):
+    return Identifiers(make_keys(Home(tmp_path_factory.mktemp("keys"))))
+
+
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12)
 VALUE = st.recursive(
     SCALAR,
@@ -113,3 +121,29 @@ def test_the_same_lines_in_any_split_of_files_give_the_same_keys_and_contents(re
         ]
 
     assert keys(lines) == keys(lines[:cut], lines[cut:])
+
+
+DIRECT = st.sampled_from(
+    [
+        "john@example.com",
+        "john%40example.com",
+        "john%252540example.com",
+        "+4930901820",
+        "%2B49 30 901820",
+        "4111111111111111",
+        "203.0.113.9",
+        "555-123-4567",
+    ]
+)
+AROUND = st.sampled_from(["", "mailto:", "tel:", "John <", "for ", "id%20", "u="]) | st.text(
+    max_size=5
+)
+
+
+@settings(max_examples=200)
+@given(before=AROUND, direct=DIRECT | st.text(max_size=20), after=st.sampled_from(["", ">", " x"]))
+def test_no_stored_identifier_holds_a_direct_one(identifiers, before, direct, after):
+    stored = identifiers.identifier(before + direct + after, "/subject/user_id")
+    if stored is not None:
+        assert mask_text(stored)[1] == 0
+        assert mask_text(unquote(stored))[1] == 0
