@@ -7,12 +7,12 @@ with
             sessions.event_id,
             sessions.event_key,
             -- time between two events counts as engaged up to a minute; there are no heartbeats
-            coalesce(
-                least(
-                    {{ microseconds_between('lag(sessions.occurred_at) over (session)', 'sessions.occurred_at') }},
-                    60000000
+            -- (least() passes over NULL, so the first event's missing gap must be 0 before)
+            least(
+                coalesce(
+                    {{ microseconds_between('lag(sessions.occurred_at) over (session)', 'sessions.occurred_at') }}, 0
                 ),
-                0
+                60000000
             ) as engaged_microseconds,
             events.event_type,
             events.surface,
