@@ -23,6 +23,14 @@
     {%- endif -%}
 {%- endmacro -%}
 
+{#- The value of a breakdown; it is published, so of a property no contract declares only that it is there. -#}
+{%- macro funnel_breakdown(path, events, details) -%}
+    {%- set names = path.split('.') -%}
+    {%- if names[0] == 'properties' and names | length > 1 -%} {{ reviewed_property_text(details, names[1:]) }}
+    {%- else -%} {{ funnel_field(path, events, details) }}
+    {%- endif -%}
+{%- endmacro -%}
+
 {#- Equality of a field's text with one configured scalar. Numbers compare by value (10 is 10.0 is 1e1) as
     far as a double is exact, everything else by its JSON text; null means missing. -#}
 {%- macro funnel_equals(text, value) -%}

@@ -96,7 +96,7 @@ select
                 entries.funnel
                 {%- for funnel in broken_down %}
                     when '{{ funnel.name }}'
-                    then coalesce({{ funnel_field(funnel.breakdowns[place], 'opened', 'details') }}, '(none)')
+                    then coalesce({{ funnel_breakdown(funnel.breakdowns[place], 'opened', 'details') }}, '(none)')
                 {%- endfor %}
             end
         {%- else -%} cast(null as varchar)

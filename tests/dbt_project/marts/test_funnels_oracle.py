@@ -40,6 +40,13 @@ def field_text(event: Event, path: str) -> str | None:
     return None
 
 
+def shown_text(event: Event, path: str) -> str | None:
+    """What a breakdown may publish: of a property nobody has reviewed only that it is there."""
+    reviewed = field_text({**event, "properties_unreviewed": None}, path)
+    hidden = reviewed is None and field_text(event, path) is not None
+    return "(unreviewed)" if hidden else reviewed
+
+
 def equals(text: str | None, wanted: Any) -> bool:
     if text is None:
         return False
@@ -168,7 +175,7 @@ def entry(
 ) -> dict[str, Any]:
     depth = len(attempt.times)
     converted = depth == len(funnel["steps"])
-    named = [field_text(attempt.opening, path) or "(none)" for path in funnel["breakdowns"]]
+    named = [shown_text(attempt.opening, path) or "(none)" for path in funnel["breakdowns"]]
     return {
         "version": funnel["version"],
         "entered_at": attempt.entered_at,
