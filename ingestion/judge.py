@@ -218,9 +218,12 @@ class Judge:
             said = dict.fromkeys(PURPOSES, "")
         analytics, marketing = read_flag(said.get("analytics")), read_flag(said.get("marketing"))
         if self._source.consent_map:
-            mapped = read_consent_map(native.record, self._source.consent_map)
-            analytics = combine(analytics, mapped.get("analytics", "missing"))
-            marketing = combine(marketing, mapped.get("marketing", "missing"))
+            for record in (native.record, native.around):
+                if record is None:
+                    continue
+                mapped = read_consent_map(record, self._source.consent_map)
+                analytics = combine(analytics, mapped.get("analytics", "missing"))
+                marketing = combine(marketing, mapped.get("marketing", "missing"))
         columns = (
             as_boolean(analytics),
             as_boolean(marketing),

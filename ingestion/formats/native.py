@@ -16,6 +16,7 @@ def to_native(record: JsonObject, body: JsonObject, path: str | None) -> Native:
     return Native(
         record,
         record,
+        None,
         record.get("sent_at") or body.get("sent_at"),
         record.get("received_at"),
         False,

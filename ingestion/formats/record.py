@@ -15,6 +15,8 @@ class Native(NamedTuple):
     event: JsonObject
     record: JsonObject
     """As the producer wrote it: what a consent_map reads."""
+    around: JsonObject | None
+    """The batch it came in where that speaks for its records; a consent_map reads it as well."""
     sent_at: object
     received_at: object
     """The producer's own statement, used where the receiver said nothing."""
@@ -29,8 +31,7 @@ class Format:
     Attributes:
         to_native: maps (record, body it came in, request path); raises Refusal.
         pointers: where the producer's record holds what native form holds elsewhere, so that a
-        reject
-            points into the bytes it keeps.
+            reject points into the bytes it keeps.
     """
 
     to_native: Callable[[JsonObject, JsonObject, str | None], Native]

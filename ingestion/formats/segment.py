@@ -48,7 +48,8 @@ def to_native(record: JsonObject, body: JsonObject, path: str | None) -> Native:
     """
     call = _call_type(record, path)
     context = _object(record, "context")
-    if record is not body and type(body.get("context")) is dict:
+    as_sent, around = record, body if record is not body else None
+    if around is not None and type(body.get("context")) is dict:
         context = {**body["context"], **context}
         record = {**record, "context": context}
     properties = _properties(record, context, call)
@@ -67,7 +68,8 @@ def to_native(record: JsonObject, body: JsonObject, path: str | None) -> Native:
             event["revenue"] = revenue
     received_at = record.get("receivedAt")
     corrected = bool(received_at and record.get("originalTimestamp") and record.get("timestamp"))
-    return Native(event, record, record.get("sentAt") or body.get("sentAt"), received_at, corrected)
+    sent_at = record.get("sentAt") or body.get("sentAt")
+    return Native(event, as_sent, around, sent_at, received_at, corrected)
 
 
 def _call_type(record: JsonObject, path: str | None) -> str:

@@ -151,3 +151,30 @@ def test_a_pointer_leads_into_the_bytes_that_are_kept(make_house):
     )
     assert pointer == "/batch/0/userId"
     assert json.loads(read_reject(house.home, house.keys, *place))["batch"][0]["userId"] == {}
+
+
+@pytest.mark.parametrize(
+    ("batch", "record", "disposition", "reason"),
+    [
+        (False, True, "stripped", "contradictory"),
+        (True, False, "stripped", "contradictory"),
+        (False, None, "stripped", "denied"),
+        (True, None, "accepted", None),
+        (True, True, "accepted", None),
+    ],
+)
+def test_a_batch_and_its_record_that_disagree_on_consent_are_a_denial(
+    make_house, batch, record, disposition, reason
+):
+    house = make_house(
+        WEB.replace("contract}", "consent, consent_map: {analytics: context.consent.Analytics}}")
+    )
+    call = {"type": "track", "event": "x", "timestamp": "2026-04-13T10:00:00Z"}
+    if record is not None:
+        call["context"] = {"consent": {"Analytics": record}}
+    house.land(
+        {"batch": [call], "context": {"consent": {"Analytics": batch}}},
+        source="web",
+    )
+    house.load()
+    assert house.rows("select disposition, strip_reason from raw.events") == [(disposition, reason)]
