@@ -2,10 +2,11 @@
 
 ::
 
-    times -> contract -> lawful basis -> tokens and masks -> row
+    times -> lawful basis -> contract -> tokens and masks -> row
 
 The order matters: a record without a lawful basis is cut down before any of its identifiers is
-tokenised, so nothing of it reaches the vault. This is the hot path of a load: a row is a plain
+tokenised, so nothing of it reaches the vault; and before its contract is asked, because a faulty
+copy that denies must deny the others. This is the hot path of a load: a row is a plain
 tuple in the order of ``raw_schema.EVENTS``, put together from one tuple per group of columns.
 """
 
@@ -95,8 +96,6 @@ class Judge:
                 Reason.MISSING_SUBJECT, "/subject", 'say who, or "subject": {} for nobody'
             )
         subject = object_at(event, "subject")
-        properties = object_at(event, "properties")
-        verdict = self._verdict(name, properties)
         digest = self._keys.digest(dump(_content(event)))
         event_id, dedupe_key = self._identity(event, place, digest)
         consent, decision = self._consent(native)
@@ -110,6 +109,8 @@ class Judge:
         if decision.disposition == "stripped":
             judged = ("stripped", decision.reason, dedupe_key, digest, None, None, envelope.masked)
             return self._stripped(record, judged, name, times, consent, surface)
+        properties = object_at(event, "properties")
+        verdict = self._verdict(name, properties)
         if kind == "alias":
             # An identifier, so it has its column; as a property it would stand there in clear.
             previous = properties.get("previous_id")

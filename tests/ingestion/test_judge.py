@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -212,3 +213,29 @@ def test_an_identifier_that_holds_a_direct_one_becomes_a_token_and_numbers_stay(
     assert house.rows(
         "select user_id, account_id, device_id from raw.events where event_id = 'e2'"
     ) == [("17850", "123456789012", "0000017")]
+
+
+def test_a_copy_that_denies_is_stripped_even_when_it_breaks_its_contract(make_house):
+    house = make_house(CONSENT)
+    contract = {
+        "title": "viewed",
+        "x-version": "1-0-0",
+        "x-owner": "a@acme.example",
+        "type": "object",
+        "properties": {"plan": {"type": "string", "x-class": "public"}},
+    }
+    house.home.contracts.mkdir(exist_ok=True)
+    (house.home.contracts / "viewed.json").write_text(json.dumps(contract))
+    broken = {"properties": {"plan": 5}}
+    house.land(
+        event(1, consent={"analytics": True}),
+        event(1, consent={"analytics": False}, **broken),
+        event(2, consent={"analytics": True}, **broken),
+    )
+    house.load()
+    assert house.rows("select disposition from raw.events order by position") == [
+        ("accepted",),
+        ("stripped",),
+    ]
+    assert house.rows("select count(distinct dedupe_key) from raw.events") == [(1,)]
+    assert house.rows("select reason from raw.rejects") == [("contract_violation",)]
