@@ -39,6 +39,7 @@ _LOGOUTS = ("logout", "reset")
 _INFERRED = dict.fromkeys(_LOGOUTS, "system") | {
     name: name for name in ("identify", "alias", "page", "screen", "group")
 }
+_RECEIPT_AT = EVENTS.get_field_index("receipt_id")
 _AFTER_SURFACE = len(EVENTS) - EVENTS.get_field_index("surface") - 1
 _BOT_AT = EVENTS.get_field_index("is_bot") - EVENTS.get_field_index("surface") - 1
 _STRIPPED_TAIL = tuple(False if i == _BOT_AT else None for i in range(_AFTER_SURFACE))
@@ -153,7 +154,10 @@ class Judge:
     ) -> Row:
         """What may be kept of an event nobody may use: that it was, in which hour, and why."""
         return (
-            *record,
+            # Not the receipt: it leads to the others of its batch, and to when exactly it came.
+            *record[:_RECEIPT_AT],
+            None,
+            *record[_RECEIPT_AT + 1 :],
             *judged,
             *(None, name, None, None, False),
             *(times.occurred - times.occurred % HOUR, None, None),

@@ -100,11 +100,19 @@ def test_a_stripped_event_keeps_its_name_and_hour_and_nothing_of_it_reaches_the_
     house = make_house(CONSENT)
     who = {"user_id": "anna@example.com", "email": "anna@example.com"}
     house.land(
-        event(1, occurred_at="2026-04-13T10:59:59Z", subject=who, properties={"note": "anna"})
+        {
+            "receipt_id": "rcp_1",
+            "received_at": "2026-04-13T11:00:00Z",
+            "headers": {},
+            "body": event(
+                1, occurred_at="2026-04-13T10:59:59Z", subject=who, properties={"note": "anna"}
+            ),
+        }
     )
     house.load()
     [row] = house.rows("select columns(* exclude (_dlt_load_id)) from raw.events")
     assert "anna" not in str(row)
+    assert "rcp_1" not in str(row)
     assert house.rows(
         "select occurred_at::varchar, user_id, properties_unreviewed from raw.events"
     ) == [("2026-04-13 10:00:00", None, None)]
