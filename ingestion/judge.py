@@ -12,6 +12,7 @@ tuple in the order of ``raw_schema.EVENTS``, put together from one tuple per gro
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from governance.consent import PURPOSES, Decision, as_boolean, combine, read_con
 from governance.consent import judge as judge_consent
 from governance.contracts import Contracts, Verdict
 from governance.keys import Keys
+from governance.masking import is_suspect, mask_text
 from ingestion.clock import CLIENTS, Clock, Times, optional_time
 from ingestion.delivery import Delivery
 from ingestion.envelope import Envelope, object_at
@@ -39,6 +41,8 @@ _LOGOUTS = ("logout", "reset")
 _INFERRED = dict.fromkeys(_LOGOUTS, "system") | {
     name: name for name in ("identify", "alias", "page", "screen", "group")
 }
+# Random, and the most common form: their runs of digits are no number of anybody.
+_is_uuid = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE).fullmatch
 _RECEIPT_AT = EVENTS.get_field_index("receipt_id")
 _AFTER_SURFACE = len(EVENTS) - EVENTS.get_field_index("surface") - 1
 _BOT_AT = EVENTS.get_field_index("is_bot") - EVENTS.get_field_index("surface") - 1
@@ -202,9 +206,10 @@ class Judge:
         if given is not None and given != "":
             if type(given) is not str and type(given) is not int:
                 raise Refusal(Reason.INVALID_FIELD, "/event_id", "must be a string")
-            given = str(given)
-            # Ids are new each time, so remembering their texts would only push out what repeats.
-            shown = given if "@" not in given else self._envelope.text(given, "/event_id") or given
+            given = shown = str(given)
+            if is_suspect(given) and not _is_uuid(given):
+                shown, hits = mask_text(given)
+                self._envelope.masked += hits
             return shown.replace("\x00", "\ufffd"), self._keys.dedupe_key(group, given)
         if self._source.row_identity == "content":
             made = f"row_{digest}"

@@ -247,3 +247,21 @@ def test_a_copy_that_denies_is_stripped_even_when_it_breaks_its_contract(make_ho
     ]
     assert house.rows("select count(distinct dedupe_key) from raw.events") == [(1,)]
     assert house.rows("select reason from raw.rejects") == [("contract_violation",)]
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("order of bob@example.com", "order of [email]"),
+        ("bob%40example.com-1", "[email]-1"),
+        ("call +49 30 901820", "call [phone]"),
+        ("4111111111111111", "[card]"),
+        ("203.0.113.9/1", "[ip]/1"),
+        ("17850", "17850"),
+        ("12345678-1234-1234-1234-123456789012", "12345678-1234-1234-1234-123456789012"),
+    ],
+)
+def test_the_id_of_an_event_is_masked_like_any_text(house, written, stored):
+    house.land(event(1, event_id=written))
+    house.load()
+    assert house.rows("select event_id from raw.events") == [(stored,)]
