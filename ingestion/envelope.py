@@ -37,7 +37,9 @@ _IDENTIFIERS = tuple(
 )
 _REMEMBERED = 1 << 16
 _SHORT = 128
+_NAMESPACES = 20
 _NO_ADDRESS = Address(None, None, None, {}, None, 0)
+_namespace = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}").fullmatch
 _country = re.compile(r"[A-Za-z]{2}").fullmatch
 
 
@@ -162,11 +164,23 @@ class Envelope:
             return None
         if type(given) is not dict:
             raise Refusal(Reason.INVALID_FIELD, "/subject/external_ids", "must be an object")
+        if len(given) > _NAMESPACES:
+            raise Refusal(
+                Reason.INVALID_FIELD, "/subject/external_ids", f"more than {_NAMESPACES} namespaces"
+            )
         found: dict[str, str] = {}
-        for namespace, value in given.items():
+        for written, value in given.items():
+            namespace = written.lower()
+            if not _namespace(namespace) or namespace in found or mask_text(namespace)[1]:
+                # The pointer stops above it: a key may be anybody's address.
+                raise Refusal(
+                    Reason.INVALID_FIELD,
+                    "/subject/external_ids",
+                    "a namespace is a name of a-z, 0-9, _, . and -, once whatever its case",
+                )
             stored = self._identifiers.identifier(value, child("/subject/external_ids", namespace))
             if stored is not None:
-                found[self.text(namespace, "/subject/external_ids") or ""] = stored
+                found[namespace] = stored
         return dump(found).decode() if found else None
 
     def _page(self, context: JsonObject) -> Columns:

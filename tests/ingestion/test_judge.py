@@ -265,3 +265,30 @@ def test_the_id_of_an_event_is_masked_like_any_text(house, written, stored):
     house.land(event(1, event_id=written))
     house.load()
     assert house.rows("select event_id from raw.events") == [(stored,)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"anna@example.com": "1"},
+        {"shop id": "1"},
+        {"": "1"},
+        {"x" * 65: "1"},
+        {"4111111111111111": "1"},
+        {"shop": "1", "Shop": "2"},
+        {f"n{i}": "1" for i in range(21)},
+    ],
+    ids=["address", "space", "empty", "long", "card", "twice", "many"],
+)
+def test_a_namespace_of_external_ids_is_a_short_plain_name(house, given):
+    house.land(event(1, subject={"external_ids": given}))
+    house.load()
+    assert house.rows("select reason, pointer from raw.rejects") == [
+        ("invalid_field", "/subject/external_ids")
+    ]
+
+
+def test_a_namespace_of_external_ids_has_one_case(house):
+    house.land(event(1, subject={"external_ids": {"Shop.EU-1": "7", "crm": None}}))
+    house.load()
+    assert house.rows("select external_ids from raw.events") == [('{"shop.eu-1":"7"}',)]
