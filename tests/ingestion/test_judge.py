@@ -253,7 +253,7 @@ def test_a_copy_that_denies_is_stripped_even_when_it_breaks_its_contract(make_ho
     ("written", "stored"),
     [
         ("order of bob@example.com", "order of [email]"),
-        ("bob%40example.com-1", "[email]-1"),
+        ("bob%40example.com", "[email]"),
         ("call +49 30 901820", "call [phone]"),
         ("4111111111111111", "[card]"),
         ("203.0.113.9/1", "[ip]/1"),
