@@ -43,6 +43,13 @@ def components(nodes: set, edges: list) -> dict:
     return found
 
 
+def aliases_a_device(event: dict, as_user: set, as_device: set) -> bool:
+    previous = event.get("previous_id") if event["event_type"] == "alias" else None
+    if not previous:
+        return False
+    return event["trust"] == "public" or (previous in as_device and previous not in as_user)
+
+
 def named_by(event: dict, as_user: set, as_device: set) -> set[tuple[str, str]]:
     trusted = event["trust"] != "public"
     names = set()
@@ -56,12 +63,10 @@ def named_by(event: dict, as_user: set, as_device: set) -> set[tuple[str, str]]:
         names.add(("phone", event["phone_token"]))
     anonymous = event.get("anonymous_id")
     previous = event.get("previous_id") if event["event_type"] == "alias" else None
-    if previous:
-        is_device = not trusted or (previous in as_device and previous not in as_user)
-        if not is_device:
-            names.add(("user_id", previous))
-        elif anonymous is None:
-            anonymous = previous
+    if previous and not aliases_a_device(event, as_user, as_device):
+        names.add(("user_id", previous))
+    elif previous and (trusted or anonymous is None):
+        names.add(("anonymous_id", previous))
     if anonymous:
         names.add(("anonymous_id", anonymous))
     if event.get("device_id"):
@@ -73,7 +78,7 @@ def resolve(
     events: list[dict], hub_limit: int, kiosk_limit: int, gap: timedelta
 ) -> dict[str, tuple]:
     """event_key -> (person, rule); person is a frozenset of identifiers or None."""
-    as_user = {e["user_id"] for e in events if e.get("user_id")}
+    as_user = {e["user_id"] for e in events if e.get("user_id") and e["trust"] != "public"}
     as_device = {e["anonymous_id"] for e in events if e.get("anonymous_id")}
     names = {e["event_key"]: named_by(e, as_user, as_device) for e in events}
 
@@ -150,7 +155,12 @@ def resolve(
 
     for own, mine in by_device.items():
         mine.sort(key=place)
-        sent = [e for e in mine if e["surface"] != "backend"]
+        sent = [
+            e
+            for e in mine
+            if e["surface"] != "backend"
+            or (e["trust"] != "public" and aliases_a_device(e, as_user, as_device))
+        ]
         anchors = [e for e in sent if known[e["event_key"]]]
         kiosk = len({known[e["event_key"]] for e in anchors}) > kiosk_limit
         for event in mine:

@@ -1,12 +1,14 @@
 {#- The distinct ways events name their subject. Identity is decided once per subject, not per event.
 
     Public sources (keys anyone can read) cannot verify an e-mail address. The previous_id of an alias is a
-    device's id when some event used it as an anonymous_id and none as a user_id, or when the alias came from
-    a public source and names no device; otherwise, from a trusted source, it is an earlier user_id. -#}
+    device's id when some event used it as an anonymous_id and no trusted event as a user_id, or when the alias
+    came from a public source; otherwise, from a trusted source, it is an earlier user_id. A trusted alias of a
+    device stands for the device at its time, as if the device had sent it; when it names a device of its own
+    the two are one. A public alias that names a device of its own adds nothing. -#}
 with
     events as (select * from {{ ref('int_events') }}),
 
-    used_as_user as (select distinct user_id as value from events where user_id is not null),
+    used_as_user as (select distinct user_id as value from events where user_id is not null and trust <> 'public'),
 
     used_as_device as (select distinct anonymous_id as value from events where anonymous_id is not null),
 
@@ -47,9 +49,13 @@ with
 
     named as (
         select
-            * exclude (anonymous_id, previous_id, previous_role),
+            * exclude (anonymous_id, previous_id, previous_role, is_device_sent),
             coalesce(anonymous_id, case when previous_role = 'device' then previous_id end) as anonymous_id,
-            case when previous_role = 'user' then previous_id end as previous_user_id
+            case
+                when previous_role = 'device' and is_trusted and anonymous_id is not null then previous_id
+            end as previous_anonymous_id,
+            case when previous_role = 'user' then previous_id end as previous_user_id,
+            is_device_sent or (is_trusted and coalesce(previous_role = 'device', false)) as is_device_sent
         from placed
     )
 
@@ -64,6 +70,7 @@ select
             coalesce(phone_token, chr(30)),
             coalesce(anonymous_id, chr(30)),
             coalesce(device_id, chr(30)),
+            coalesce(previous_anonymous_id, chr(30)),
             coalesce(previous_user_id, chr(30)),
             is_trusted,
             is_device_sent
@@ -76,6 +83,7 @@ select
     phone_token,
     anonymous_id,
     device_id,
+    previous_anonymous_id,
     previous_user_id,
     is_trusted,
     is_device_sent

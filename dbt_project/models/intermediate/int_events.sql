@@ -28,7 +28,6 @@ with
             {{ to_local('winners.occurred_at') }} as occurred_at_local,
             winners.event_type = 'system' and winners.event_name in ('logout', 'reset') as is_logout,
             winners.event_name in {{ text_list(var('tl_key_events')) }} as is_key_event,
-            coalesce(winners.user_id in {{ text_list(var('tl_internal_users')) }}, false) as is_internal,
             {{ channel_signal('winners') }} as channel_signal,
             winners.revenue is not null
             {%- if var('tl_revenue_source') %}
@@ -94,7 +93,6 @@ select
     derived.country,
     derived.device_class,
     derived.is_bot,
-    derived.is_internal,
     derived.is_interactive,
     derived.is_key_event,
     derived.is_logout,
@@ -107,8 +105,9 @@ select
         when not derived.is_authoritative_revenue
         then null
         when coalesce(derived.currency, '{{ var("tl_currency") }}') = '{{ var("tl_currency") }}'
-        then derived.revenue
-        else cast(derived.revenue * rates.rate as decimal(18, 6))
+        then cast(derived.revenue as decimal(28, 6))
+        -- widened first: decimal(18) times decimal(18) overflows at five digits
+        else cast(cast(derived.revenue as decimal(28, 6)) * rates.rate as decimal(28, 6))
     end as revenue_reporting,
     derived.is_authoritative_revenue
     and coalesce(derived.currency, '{{ var("tl_currency") }}') <> '{{ var("tl_currency") }}'

@@ -12,6 +12,12 @@ from
                     {{ source.live | lower }}
                 ),
             {% endfor -%}
-            (null, null, null, null, null)
+            (
+                cast(null as varchar),
+                cast(null as varchar),
+                cast(null as varchar),
+                cast(null as varchar),
+                cast(null as boolean)
+            )
     ) as configured(source, surface, trust, lawful_basis, is_live)
 where source is not null

@@ -2,8 +2,11 @@
 with
     subjects as (select * from {{ ref('int_subjects') }}),
 
+    -- a namespace is the sender's text: it is read as a key, never spliced into a JSON path
     externals as (
-        select subject_key, unnest(json_keys(external_ids)) as namespace from subjects where external_ids is not null
+        select subject_key, unnest(map_entries(cast(cast(external_ids as json) as map(varchar, varchar)))) as entry
+        from subjects
+        where external_ids is not null
     ),
 
     named as (
@@ -15,12 +18,8 @@ with
         from subjects
         where previous_user_id is not null
         union all
-        select
-            externals.subject_key,
-            'external:' || externals.namespace,
-            json_extract_string(subjects.external_ids, '$."' || externals.namespace || '"')
+        select subject_key, 'external:' || entry.key, entry.value
         from externals
-        inner join subjects on externals.subject_key = subjects.subject_key
         union all
         select subject_key, 'email', email_token
         from subjects
@@ -33,6 +32,10 @@ with
         select subject_key, 'anonymous_id', anonymous_id
         from subjects
         where anonymous_id is not null
+        union all
+        select subject_key, 'anonymous_id', previous_anonymous_id
+        from subjects
+        where previous_anonymous_id is not null
         union all
         select subject_key, 'device_id', device_id
         from subjects

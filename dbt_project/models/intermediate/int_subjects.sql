@@ -6,6 +6,7 @@ select
     phone_token,
     anonymous_id,
     device_id,
+    previous_anonymous_id,
     previous_user_id,
     is_trusted,
     is_device_sent,

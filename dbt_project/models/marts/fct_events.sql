@@ -55,7 +55,7 @@ select
     events.country,
     events.device_class,
     events.is_bot,
-    events.is_internal,
+    internal.person_id is not null as is_internal,
     events.is_interactive,
     events.is_key_event,
     events.revenue,
@@ -72,4 +72,5 @@ select
     events.receipt_id
 from {{ ref('int_events') }} as events
 left join {{ ref('int_event_persons') }} as persons on events.event_key = persons.event_key
+left join {{ ref('int_internal_persons') }} as internal on persons.person_id = internal.person_id
 left join {{ ref('int_event_sessions') }} as sessions on events.event_key = sessions.event_key

@@ -21,7 +21,6 @@ with
             events.page_path,
             events.screen,
             events.is_bot,
-            events.is_internal,
             events.is_key_event
         from {{ ref('int_session_events') }} as sessions
         inner join {{ ref('int_events') }} as events on sessions.event_key = events.event_key
@@ -49,7 +48,6 @@ with
             min_by(country, {ts:occurred_at, id:event_id, key:event_key}) as country,
             array_to_string(list_sort(list_distinct(list(surface))), ',') as surfaces,
             bool_or(is_bot) as is_bot,
-            bool_or(is_internal) as is_internal,
             bool_or(is_key_event) as has_key_event
         from interactive
         group by session_id, person_id
@@ -105,8 +103,9 @@ select
         engaged.ended_at + interval '{{ var("tl_sessions").timeout_seconds }} seconds' >= {{ data_until() }}, true
     ) as is_open,
     engaged.is_bot,
-    engaged.is_internal
+    internal.person_id is not null as is_internal
 from engaged
 inner join {{ ref('int_session_channels') }} as channels on engaged.session_id = channels.session_id
+left join {{ ref('int_internal_persons') }} as internal on engaged.person_id = internal.person_id
 left join outcomes on engaged.session_id = outcomes.session_id
 window person as (partition by engaged.person_id order by engaged.started_at, engaged.session_id)

@@ -26,7 +26,7 @@ with
             coalesce(events.platform, '(none)') as platform,
             coalesce(persons.channel, '(none)') as channel,
             coalesce(events.country, '(none)') as country,
-            not events.is_bot and not events.is_internal as is_behaviour,
+            not events.is_bot and not coalesce(persons.is_internal, false) as is_behaviour,
             events.is_key_event,
             events.revenue_reporting,
             -- an amount without an order is an order of its own

@@ -14,9 +14,7 @@ with
             count(*) filter (disposition = 'duplicate') as duplicate,
             count(*) filter (is_conflict) as conflicts,
             count(*) filter (redactions > 0) as redacted,
-            count(*) filter (
-                disposition = 'stripped' and strip_reason in ('denied', 'denied_by_copy')
-            ) as consent_denied
+            count(*) filter (disposition = 'stripped' and strip_reason <> 'missing') as consent_denied
         from {{ ref('int_event_records') }}
         group by source, receipt_hour
     ),
