@@ -17,6 +17,7 @@ from governance.home import Home
 from governance.keys import Keys
 from governance.warehouse import Holder, lock_holder, open_warehouse, warehouse_lock
 from ingestion.segments import Landing as Folder
+from orchestration import inputs
 from orchestration.dbt import Failure, read_report, target_folder
 from orchestration.publishing import Version, versions
 
@@ -74,12 +75,17 @@ class Landing:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Everything ``throughline status`` shows; ``next_command`` is what to type now."""
+    """Everything ``throughline status`` shows; ``next_command`` is what to type now.
+
+    ``failing_checks`` of the last run are beside the failed tests of ``last_build``: the checks of
+    the load and of Great Expectations.
+    """
 
     home: Path
     published: Published | None
     kept_versions: int
     last_build: LastBuild | None
+    failing_checks: tuple[str, ...]
     landing: tuple[Landing, ...]
     lock_holder: Holder | None
     next_command: str
@@ -99,12 +105,14 @@ def read_status(home: Home, config: Config, keys: Keys, *, now: datetime | None 
     landing = tuple(_landing(home, source, positions) for source in config.sources)
     published = _published(kept, instant)
     last_build = read_last_build(home)
-    command, why = _next_step(home, published, last_build, landing, holder)
+    failing = _failing_checks(home, last_build)
+    command, why = _next_step(home, published, last_build, failing, landing, holder)
     return Status(
         home=home.root,
         published=published,
         kept_versions=len(kept),
         last_build=last_build,
+        failing_checks=failing,
         landing=landing,
         lock_holder=holder,
         next_command=command,
@@ -122,6 +130,13 @@ def read_last_build(home: Home) -> LastBuild | None:
     except (FileNotFoundError, ValueError, KeyError):
         return None
     return LastBuild(at, report.models, report.tests, report.failures)
+
+
+def _failing_checks(home: Home, last_build: LastBuild | None) -> tuple[str, ...]:
+    """What the last run found besides the failed tests dbt itself tells more about."""
+    told = {failure.name for failure in last_build.failures} if last_build else set()
+    found: list[str] = getattr(inputs, "failures", lambda _: [])(home)
+    return tuple(name for name in found if name not in told)
 
 
 def _published(kept: tuple[Version, ...], now: datetime) -> Published | None:
@@ -185,6 +200,7 @@ def _next_step(
     home: Home,
     published: Published | None,
     last_build: LastBuild | None,
+    failing_checks: tuple[str, ...],
     landing: tuple[Landing, ...],
     holder: Holder | None,
 ) -> tuple[str, str]:
@@ -196,6 +212,8 @@ def _next_step(
     if last_build and last_build.failures:
         look = last_build.failures[0]
         return "throughline build", f"mend what {look.name} found first (see {look.path})"
+    if failing_checks:
+        return "throughline dev", f"see what {failing_checks[0]} found, and mend it first"
     if missing:
         return f"mkdir -p {home.root / missing[0].path}", "a source's landing folder is missing"
     if pending:

@@ -150,11 +150,13 @@ def _show_status(screen: Console, found: Status) -> None:
 
 
 def _show_build(line, found: Status) -> None:  # noqa: ANN001 - the printer above
-    if found.last_build is None:
+    last = found.last_build
+    if last is None:
         line("last build", "none")
-        return
-    failures = found.last_build.failures
-    counted = f"{found.last_build.models} models, {found.last_build.tests} tests"
-    line("last build", f"{counted}, " + (f"{len(failures)} FAILED" if failures else "all passed"))
-    for failure in failures:
-        line("  failed", f"{failure.name}: {failure.message} ({failure.path})")
+    else:
+        verdict = f"{len(last.failures)} FAILED" if last.failures else "all passed"
+        line("last build", f"{last.models} models, {last.tests} tests, {verdict}")
+        for failure in last.failures:
+            line("  failed", f"{failure.name}: {failure.message} ({failure.path})")
+    for name in found.failing_checks:
+        line("FAILED check", name)

@@ -142,10 +142,10 @@ def run(
     context: typer.Context, job: Annotated[JobName, typer.Argument(help="The Dagster job.")]
 ) -> None:
     """Run a Dagster job here: load, build, check, publish. It shows in the UI."""
+    shared = state(context)
+    home, _, _ = shared.opened()  # a mistake is told before Dagster's seconds of imports
     from orchestration.jobs import run_job
 
-    shared = state(context)
-    home, _, _ = shared.opened()
     with shared.output.progress() as progress:
         report = run_job(home, job.value, progress)
 
@@ -156,7 +156,7 @@ def run(
             f" {len(report.warnings)} warnings, {report.seconds:.0f} s"
         )
         for warning in report.warnings:
-            screen.print(f"  warning: {warning}", markup=False)
+            screen.print("  warning: " + warning.replace("\n", "\n    "), markup=False)
         screen.print(f"{OUTCOMES[report.outcome]} {report.version}")
 
     shared.output.result(report, show)

@@ -169,6 +169,22 @@ def test_status_and_doctor_name_failing_tests(
     assert "Fix: Look at target/ledger.sql" in shown
 
 
+def test_status_names_failing_checks_that_dbt_knows_nothing_of(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built(monkeypatch, FAILED)
+    failing = [FAILED.name, "every_segment_could_be_read"]
+    monkeypatch.setattr("orchestration.inputs.failures", lambda home: failing, raising=False)
+    found = answer(home, capsys, "status")
+    assert found["failing_checks"] == ["every_segment_could_be_read"]
+    assert found["next_command"] == "throughline build"
+    built(monkeypatch)
+    found = answer(home, capsys, "status")
+    assert found["next_command"] == "throughline dev"
+    assert call(home, "status") == 0
+    assert "every_segment_could_be_read" in capsys.readouterr().out
+
+
 def test_marts_whose_tests_failed_are_not_published_by_hand_either(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
