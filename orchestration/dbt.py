@@ -83,7 +83,11 @@ def dbt_environment(home: Home, config: Config) -> dict[str, str]:
 def dbt_arguments(
     command: str, home: Home, config: Config, *, full_refresh: bool = False
 ) -> list[str]:
-    """The arguments of ``dbt <command>``, without the program's name."""
+    """The arguments of ``dbt <command>``, without the program's name.
+
+    A home's build leaves the unit tests out: they test the code, under the configuration they were
+    written for, and would refuse a home with another one.
+    """
     arguments = [
         command,
         *("--project-dir", str(PROJECT)),
@@ -94,6 +98,8 @@ def dbt_arguments(
         *("--vars", json.dumps(dbt_vars(config), sort_keys=True)),
         "--no-version-check",
     ]
+    if command == "build":
+        arguments += ["--exclude-resource-type", "unit_test"]
     return [*arguments, "--full-refresh"] if full_refresh else arguments
 
 
@@ -192,7 +198,7 @@ def _run(home: Home, config: Config, *, full_refresh: bool, progress: Progress) 
     )
     assert process.stdout is not None
     try:
-        errors = _follow(process.stdout, progress)
+        errors = _follow(process.stdout, home, progress)
         process.wait()
     except BaseException:
         process.kill()
@@ -201,16 +207,22 @@ def _run(home: Home, config: Config, *, full_refresh: bool, progress: Progress) 
     return errors
 
 
-def _follow(lines: Iterable[str], progress: Progress) -> list[str]:
-    """Turn dbt's log into progress; returns the last errors, in order."""
+def _follow(lines: Iterable[str], home: Home, progress: Progress) -> list[str]:
+    """Turn dbt's log into progress; returns the last errors, after the first that says why.
+
+    On a full disk the complaint about the first write is followed by pages about dbt's own log.
+    """
     errors: deque[str] = deque(maxlen=_LAST_ERRORS)
+    cause: list[str] = []
     progress("reading the dbt project", 0)
     for name, level, message, data in _entries(lines):
         if level == "error":
             errors.append(message)
+            if not cause and explain(message, home):
+                cause.append(message)
         if name.endswith("Result") and data.get("total"):
             progress("building and testing", int(data["index"]), int(data["total"]))
-    return list(errors)
+    return [*cause, *errors]
 
 
 def _entries(lines: Iterable[str]) -> Iterator[tuple[str, str, str, dict[str, Any]]]:

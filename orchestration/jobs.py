@@ -6,6 +6,7 @@ comes back as the project's own errors, with the exit codes of the command line.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from contextlib import redirect_stdout
@@ -32,6 +33,8 @@ from orchestration.steps import watched_by
 JobName = Literal["hourly", "nightly"]
 # The console logger repeats on standard error what the event log has; the levels end at 50.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+# Warns, for every check, that a run with nothing to build checked nothing.
+_PLAN_LOGGER = "dagster._core.execution.plan.active"
 STARTED_BY_TAG = "throughline/started_by"
 
 
@@ -56,11 +59,13 @@ def run_job(home: Home, job: JobName, progress: Progress = silent) -> JobReport:
         BlockedError: a blocking check failed; nothing was published.
         UserError: what stopped a step can be mended, such as a busy warehouse.
         ThroughlineError: our fault; names the run, whose log is in the UI.
+        KeyboardInterrupt: Ctrl-C; the run is recorded as failed.
     """
     load_config(home)
     load_keys(home)  # before a run is recorded that could not do anything
     started = time.monotonic()
     progress("preparing the graph", 0)
+    logging.getLogger(_PLAN_LOGGER).setLevel(logging.ERROR)
     definition = build_definitions(home).resolve_job_def(job)
     run_id = str(uuid4())
     with open_instance(home) as instance:
@@ -78,6 +83,8 @@ def run_job(home: Home, job: JobName, progress: Progress = silent) -> JobReport:
                     run_id=run_id,
                     tags={PID_TAG: str(os.getpid()), STARTED_BY_TAG: "command line"},
                 )
+        except dg.DagsterExecutionInterruptedError:  # what Dagster makes of Ctrl-C inside a step
+            raise KeyboardInterrupt from None
         except Exception as error:
             raise _explained(home, instance, job, run_id, error) from error
     return _report(home, job, result, time.monotonic() - started)

@@ -13,6 +13,7 @@ import pytest
 from governance.config import load_config
 from governance.errors import ThroughlineError, WarehouseBusyError
 from governance.home import Home
+from governance.progress import silent
 from governance.warehouse import lock_holder
 from orchestration import dbt
 
@@ -58,6 +59,13 @@ def test_arguments_are_the_same_whatever_the_order_of_variables(make_home) -> No
     assert variables == json.dumps(json.loads(variables), sort_keys=True)
 
 
+def test_unit_tests_of_the_code_are_no_part_of_a_homes_build(make_home) -> None:
+    home = make_home()
+    arguments = dbt.dbt_arguments("build", home, load_config(home))
+    assert arguments[arguments.index("--exclude-resource-type") + 1] == "unit_test"
+    assert "--exclude-resource-type" not in dbt.dbt_arguments("parse", home, load_config(home))
+
+
 def test_each_home_has_its_own_target_inside_the_project(tmp_path: Path) -> None:
     one, other = (dbt.target_folder(Home(tmp_path / name)) for name in ("one", "other"))
     assert one != other
@@ -92,7 +100,7 @@ def test_a_report_counts_models_and_tests_and_says_where_to_look(
     assert failure.path == str(dbt.PROJECT.parent / "dbt_project/target/compiled/ledger.sql")
 
 
-def test_the_log_becomes_progress_and_errors_are_remembered() -> None:
+def test_the_log_becomes_progress_and_errors_are_remembered(make_home) -> None:
     seen = []
     lines = [
         {"info": {"name": "LogModelResult", "level": "info", "msg": "ok"}},
@@ -100,9 +108,15 @@ def test_the_log_becomes_progress_and_errors_are_remembered() -> None:
     ]
     lines[0]["data"] = {"index": 3, "total": 45}
     text = "\n".join([json.dumps(line) for line in lines] + ["Segmentation fault", ""])
-    errors = dbt._follow(io.StringIO(text), lambda *given: seen.append(given))
+    errors = dbt._follow(io.StringIO(text), make_home(), lambda *given: seen.append(given))
     assert ("building and testing", 3, 45) in seen
     assert errors == ["Parsing Error", "Segmentation fault"]
+
+
+def test_a_full_disk_is_not_lost_among_what_dbt_says_about_its_own_log(make_home) -> None:
+    full = "OSError: [Errno 28] No space left on device"
+    text = "\n".join([full, *(f"  File {number}" for number in range(100))])
+    assert dbt._follow(io.StringIO(text), make_home(), silent)[0] == full
 
 
 def child_that(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
