@@ -8,11 +8,6 @@ from governance.classes import Role, is_published
 
 Treatment = Literal["keep", "mask", "withhold"]
 
-# A token of a JSON text: a key with its colon (group 1), or a leaf value. DuckDB takes Infinity and
-# NaN for numbers, in any case.
-_STRING = r'"(?:[^"\\]|\\.)*"'
-_NUMBER = r"-?(?:[0-9][0-9.eE+-]*|(?i:inf(?:inity)?|nan))"
-_JSON_TOKENS = rf"({_STRING}\s*:\s*)|{_STRING}|{_NUMBER}|true|false|null"
 _TEXTS = ("JSON", "VARCHAR")
 
 
@@ -24,21 +19,16 @@ def treatment(column_class: str, role: Role) -> Treatment:
 
 
 def masked_json(column: str) -> str:
-    """SQL that keeps the keys of a JSON object or array and sets every leaf value to null.
+    """SQL that keeps the names of a JSON object's members and sets their values to null.
 
-    Anything else (a bare value, text that is no JSON) becomes NULL. RE2 can not replace a key by
-    itself and a leaf by ``null`` in one pass, so each token is first followed (key) or replaced
-    (leaf) by chr(1), which no valid JSON text holds: two marks in a row are a scalar behind its
-    key, a mark before a bracket belongs to a key whose value is a container, and what is left are
-    scalars of an array.
+    Of the top level alone: below it keys are often data, such as a diagnosis or a person's name.
+    Anything else (an array, a bare value, text that is no JSON) becomes NULL.
     """
     text = f"{column}::varchar"
-    marked = f"regexp_replace({text}, '{_JSON_TOKENS}', '\\1' || chr(1), 'g')"
-    scalars = f"replace({marked}, chr(1) || chr(1), 'null')"
-    containers = f"replace(replace({scalars}, chr(1) || '{{', '{{'), chr(1) || '[', '[')"
-    masked = f"replace({containers}, chr(1), 'null')"
-    is_container = f"json_valid({text}) and regexp_matches({text}, '^\\s*[{{[]')"
-    return f"case when {is_container} then {masked} end"
+    members = f"[to_json(name) || ':null' for name in json_keys({text})]"
+    masked = f"'{{' || coalesce(array_to_string({members}, ','), '') || '}}'"
+    is_object = f"json_valid({text}) and regexp_matches({text}, '^\\s*\\{{')"
+    return f"case when {is_object} then {masked} end"
 
 
 def published_expression(column: str, type_name: str, treated: Treatment) -> str:
