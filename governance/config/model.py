@@ -10,7 +10,14 @@ import json
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from governance.config.scalars import (
     Duration,
@@ -67,6 +74,19 @@ def is_address(path: str) -> bool:
     return "://" in path
 
 
+def _without_user(path: str) -> str:
+    """Refuse ``scheme://user:password@host``; what was given is never repeated."""
+    if any("@" in rest.partition("/")[0] for rest in path.split("://")[1:]):
+        raise fault(
+            "an address must not hold a user or a password.",
+            "Leave them out and set FSSPEC_<SCHEME>_USERNAME and …_PASSWORD in the environment.",
+        )
+    return path
+
+
+Location = Annotated[Text, AfterValidator(_without_user)]
+
+
 class Section(BaseModel):
     """What all parts of the configuration have in common."""
 
@@ -95,7 +115,7 @@ class Source(Section):
     name: Slug
     kind: Annotated[Literal["landing"], BeforeValidator(_known_kind)] = "landing"
     format: Format = "native"
-    path: Text
+    path: Location
     surface: Surface
     trust: Trust
     lawful_basis: LawfulBasis
@@ -212,7 +232,7 @@ class Config(Section):
     revenue: Revenue | None = None
     key_events: tuple[Text, ...] = ()
     internal_users: tuple[Text, ...] = ()
-    exchange_rates: Text | None = None
+    exchange_rates: Location | None = None
     publish: Publish = Publish()
     schedules: Schedules = Schedules()
     alerts: Alerts = Alerts()

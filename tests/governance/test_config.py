@@ -444,3 +444,20 @@ def test_the_check_warns_when_every_event_would_be_stripped(home: Home) -> None:
     (finding,) = check_config(home)
     assert finding.level == "warning"
     assert "stripped" in finding.what
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["sftp://anna:s3cret@host/dir", "sftp://s3cret@host", "simplecache::ftp://a:s3cret@host/d"],
+)
+@pytest.mark.parametrize("key", ["path", "exchange_rates"])
+def test_an_address_with_a_password_is_refused_and_never_shown(address: str, key: str) -> None:
+    text = MINIMAL.replace("landing/web", f'"{address}"')
+    line = only_fault(text if key == "path" else f"{MINIMAL}exchange_rates: {address}\n")
+    assert f"{key}: an address must not hold a user or a password." in line
+    assert "s3cret" not in line
+
+
+def test_an_at_sign_in_a_folder_of_an_address_is_no_user() -> None:
+    path = "s3://bucket/a@b"
+    assert parse(MINIMAL.replace("landing/web", path)).source("web").path == path
