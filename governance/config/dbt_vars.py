@@ -28,6 +28,7 @@ def dbt_vars(config: Config) -> dict[str, Any]:
         "tl_sources": [_source(source) for source in config.sources],
         "tl_funnels": [_funnel(funnel) for funnel in config.funnels],
         "tl_key_events": list(config.key_events),
+        "tl_sign_up_event": config.sign_up_event,
         "tl_internal_users": list(config.internal_users),
         "tl_revenue_source": config.revenue.source if config.revenue else None,
     }

@@ -231,6 +231,7 @@ class Config(Section):
     funnels: tuple[Funnel, ...] = ()
     revenue: Revenue | None = None
     key_events: tuple[Text, ...] = ()
+    sign_up_event: Text = "sign_up"
     internal_users: tuple[Text, ...] = ()
     exchange_rates: Location | None = None
     publish: Publish = Publish()

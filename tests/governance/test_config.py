@@ -52,6 +52,7 @@ def only_fault(text: str) -> str:
 def test_what_is_left_out_has_the_documented_defaults() -> None:
     config = parse(MINIMAL)
     assert (config.time_zone, config.currency) == ("UTC", "EUR")
+    assert config.sign_up_event == "sign_up"
     assert config.sessions.timeout == timedelta(minutes=30)
     assert (config.sessions.scope, config.sessions.max_length) == ("person", None)
     assert config.identity.handover_gap == timedelta(minutes=30)
@@ -350,7 +351,8 @@ def test_sizes_take_units() -> None:
 
 def test_dbt_vars_are_plain_json_and_complete() -> None:
     text = MINIMAL + FUNNEL + "    exclusions: [{event: x, after: 1, before: 2}]\n"
-    variables = dbt_vars(parse(text + "revenue: {source: web}\nsessions: {max_length: 12h}\n"))
+    text += "revenue: {source: web}\nsessions: {max_length: 12h}\nsign_up_event: registered\n"
+    variables = dbt_vars(parse(text))
     assert json.loads(json.dumps(variables)) == variables
     assert variables == {
         "tl_company": "acme",
@@ -386,6 +388,7 @@ def test_dbt_vars_are_plain_json_and_complete() -> None:
             }
         ],
         "tl_key_events": [],
+        "tl_sign_up_event": "registered",
         "tl_internal_users": [],
         "tl_revenue_source": "web",
     }
