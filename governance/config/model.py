@@ -31,6 +31,7 @@ from governance.config.scalars import (
 )
 from governance.consent import LawfulBasis, Purpose
 from governance.home import Home
+from governance.masking import looks_direct, unwrapped
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -85,6 +86,19 @@ def _without_user(path: str) -> str:
 
 
 Location = Annotated[Text, AfterValidator(_without_user)]
+
+
+def _no_direct_identifier(user: str) -> str:
+    """Refuse an e-mail address or a phone number; what was given is never repeated."""
+    if looks_direct(unwrapped(user)):
+        raise fault(
+            "must not be an e-mail address or a phone number: events hold tokens of those.",
+            "Write the user's id, as in the column user_id.",
+        )
+    return user
+
+
+UserId = Annotated[Text, AfterValidator(_no_direct_identifier)]
 
 
 class Section(BaseModel):
@@ -232,7 +246,7 @@ class Config(Section):
     revenue: Revenue | None = None
     key_events: tuple[Text, ...] = ()
     sign_up_event: Text = "sign_up"
-    internal_users: tuple[Text, ...] = ()
+    internal_users: tuple[UserId, ...] = ()
     exchange_rates: Location | None = None
     publish: Publish = Publish()
     schedules: Schedules = Schedules()

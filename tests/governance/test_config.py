@@ -464,3 +464,11 @@ def test_an_address_with_a_password_is_refused_and_never_shown(address: str, key
 def test_an_at_sign_in_a_folder_of_an_address_is_no_user() -> None:
     path = "s3://bucket/a@b"
     assert parse(MINIMAL.replace("landing/web", path)).source("web").path == path
+
+
+@pytest.mark.parametrize("user", ["anna@example.com", "mailto:anna@example.com", "+4930901820"])
+def test_an_internal_user_is_an_id_and_no_address(user: str) -> None:
+    line = only_fault(f'{MINIMAL}internal_users: [u_1, "{user}"]\n')
+    assert "line 4: internal_users[1]: must not be an e-mail address or a phone number" in line
+    assert "anna" not in line
+    assert "4930901820" not in line
