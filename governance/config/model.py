@@ -216,10 +216,10 @@ class Alerts(Section):
 
 
 class Limits(Section):
-    """What the parser accepts."""
+    """What the parser accepts; 200 levels are the most that jiter reads."""
 
     line_bytes: Size = MIB
-    depth: Annotated[int, Field(ge=1, le=256, strict=True)] = 32
+    depth: Annotated[int, Field(ge=1, le=200, strict=True)] = 32
     batch_events: Count = 1000
     string_chars: Count = 65536
 

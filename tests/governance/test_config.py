@@ -472,3 +472,8 @@ def test_an_internal_user_is_an_id_and_no_address(user: str) -> None:
     assert "line 4: internal_users[1]: must not be an e-mail address or a phone number" in line
     assert "anna" not in line
     assert "4930901820" not in line
+
+
+def test_the_depth_is_at_most_what_the_parser_can_read() -> None:
+    assert parse(f"{MINIMAL}limits: {{depth: 200}}\n").limits.depth == 200
+    assert "limits.depth: must be 200 or less" in only_fault(f"{MINIMAL}limits: {{depth: 201}}\n")
