@@ -33,7 +33,7 @@ class Clock:
 
     def __init__(self, source: Source, load_began: datetime) -> None:
         self._began = as_microseconds(load_began)
-        self._earliest = _optional(source.earliest)
+        self._earliest = as_microseconds(source.earliest)
         self._from = _optional(source.occurred_from)
         self._until = _optional(source.occurred_until)
 
@@ -70,7 +70,7 @@ class Clock:
             raise Refusal(
                 Reason.IN_THE_FUTURE, "/occurred_at", "more than a day later than it was received"
             )
-        if self._earliest is not None and occurred < self._earliest:
+        if occurred < self._earliest:
             raise Refusal(Reason.TOO_EARLY, "/occurred_at", "before the source's `earliest`")
         if self._from is not None and occurred < self._from:
             raise Refusal(

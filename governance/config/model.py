@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -136,7 +136,7 @@ class Source(Section):
     consent_map: dict[Purpose, Text] = {}
     row_identity: RowIdentity | None = None
     dedupe_group: Slug | None = None
-    earliest: Moment | None = None
+    earliest: Moment = datetime(2000, 1, 1, tzinfo=UTC)
     occurred_from: Moment | None = None
     occurred_until: Moment | None = None
     live: Switch = True

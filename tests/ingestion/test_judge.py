@@ -292,3 +292,12 @@ def test_a_namespace_of_external_ids_has_one_case(house):
     house.land(event(1, subject={"external_ids": {"Shop.EU-1": "7", "crm": None}}))
     house.load()
     assert house.rows("select external_ids from raw.events") == [('{"shop.eu-1":"7"}',)]
+
+
+def test_a_source_that_names_no_earliest_begins_in_2000(house):
+    house.land(
+        event(1, occurred_at="1999-12-31T23:59:59Z"), event(2, occurred_at="2000-01-01T00:00:00Z")
+    )
+    house.load()
+    assert house.rows("select reason, pointer from raw.rejects") == [("too_early", "/occurred_at")]
+    assert house.rows("select event_id from raw.events") == [("e2",)]
