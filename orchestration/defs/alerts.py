@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from governance.config import Config, SecretRef
-from governance.errors import UserError
+from governance.errors import ThroughlineError, UserError
 from governance.home import Home
 from orchestration.alerts import Message, beat, post
 
@@ -109,14 +109,32 @@ def previous_status(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.Dags
 
 
 def _why(context: dg.RunFailureSensorContext) -> str:
-    """The first failed step's own words; our errors never hold secrets or personal data."""
+    """The first failed step's own words; of errors that are not ours only the type.
+
+    Ours never hold secrets or personal data; a message of DuckDB or of Python may quote a value,
+    and an alert goes to a third party.
+    """
+    run = f"Run {context.dagster_run.run_id}."
     events = context.get_step_failure_events()
     if not events:
-        return (context.failure_event.message or "")[:_ERROR_CHARACTERS]
+        return run
+    step = f"Step {events[0].step_key}"
     data = events[0].step_failure_data
-    error = data.error.cause if data.error and data.error.cause else data.error
-    text = error.message if error else ""
-    return f"Step {events[0].step_key}: {text.strip()[:_ERROR_CHARACTERS]}"
+    innermost, error = "", data.error
+    while error is not None:
+        if error.cls_name in _our_errors():
+            return f"{step}: {error.message.strip()[:_ERROR_CHARACTERS]}"
+        innermost, error = error.cls_name or "", error.cause
+    return f"{step}: {innermost or 'an unknown error'}. {run}"
+
+
+def _our_errors() -> set[str]:
+    found, kinds = set[str](), [ThroughlineError]
+    while kinds:
+        kind = kinds.pop()
+        found.add(kind.__name__)
+        kinds += kind.__subclasses__()
+    return found
 
 
 def _tell(home: Home, webhook: SecretRef, message: Message) -> dg.SkipReason | None:

@@ -106,11 +106,22 @@ def test_a_file_address_is_refused_without_naming_it() -> None:
     assert "/etc/passwd" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("error", "told", "untold"),
+    [
+        (ValueError("no anna@example.com"), "Step work: ValueError. Run ", "anna"),
+        (UserError("The disk is full."), "Step work: governance.errors.UserError: The disk", "Run"),
+    ],
+    ids=["any", "ours"],
+)
 def test_failure_is_told_once_then_recovery_once_and_success_beats(
     receiver: Receiver,
     make_home: Callable[..., Home],
     monkeypatch: pytest.MonkeyPatch,
     instance: dg.DagsterInstance,
+    error: Exception,
+    told: str,
+    untold: str,
 ) -> None:
     monkeypatch.setenv("HOOK", receiver.address)
     home = make_home({**MINIMAL, "alerts": {"webhook": "env:HOOK", "heartbeat": "env:HOOK"}})
@@ -119,7 +130,7 @@ def test_failure_is_told_once_then_recovery_once_and_success_beats(
     @dg.op
     def work() -> None:
         if must_fail[0]:
-            raise ValueError("no luck")
+            raise error
 
     @dg.job
     def hourly() -> None:
@@ -147,7 +158,8 @@ def test_failure_is_told_once_then_recovery_once_and_success_beats(
     run(fails=True)
     run(fails=True)
     assert [body["event"] for body in receiver.bodies] == ["failed"]
-    assert "no luck" in receiver.bodies[0]["text"]
+    assert told in receiver.bodies[0]["text"]
+    assert untold not in receiver.bodies[0]["text"]
     assert receiver.beats == 1
     run(fails=False)
     run(fails=False)
