@@ -1,20 +1,24 @@
-"""What the marts are a function of, as one digest: when it is the published one, nothing is built.
+"""What the marts are a function of, as one digest, and whether the last build vouches for them.
 
 State marts depend on accepted records, rejects, rates, configuration and the code that models them;
 on no clock and no load order. An hourly run that finds all of these as they were when the current
-version was published ends after the load. The nightly run and runs from the UI always build.
+version was published ends after the load. The nightly run and runs from the UI always build. The
+same note is the gate of publishing: no whole build with passing checks, no new version.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from governance.config import Config
+from governance.errors import BlockedError
 from governance.home import Home
 from orchestration.manifest import project_digest
 from orchestration.publishing import current_version
@@ -58,17 +62,62 @@ def is_published(home: Home, digest: str) -> bool:
     return json.loads(kept.read_bytes()) == asdict(Inputs(digest, current_version(home) or ""))
 
 
-def remember_built(home: Home, digest: str | None) -> None:
-    """Note what the warehouse's marts were built from; None while they are being built."""
-    _write(_built(home), {"digest": digest})
+def begin_build(home: Home) -> None:
+    """Note that the marts are being rebuilt: nothing vouches for them until ``finish_build``."""
+    _write(_built(home), {"digest": None, "failures": []})
+
+
+def finish_build(home: Home, digest: str | None, failures: Sequence[str] = ()) -> None:
+    """Note what all of the marts were built from, or the names of the checks that failed.
+
+    Args:
+        home: whose marts.
+        digest: of the inputs; None when only some of the marts were built.
+        failures: names of blocking checks, most important first.
+    """
+    _write(_built(home), {"digest": None if failures else digest, "failures": list(failures)})
+
+
+def withdraw(home: Home, failure: str) -> None:
+    """A check after the build failed: the marts are not fit to be published."""
+    finish_build(home, None, [*failures(home), failure])
+
+
+def failures(home: Home) -> list[str]:
+    """The blocking checks that failed since the last build began."""
+    return list(_last_build(home).get("failures") or [])
+
+
+def require_proven(home: Home) -> None:
+    """Refuse marts that no whole build with passing checks vouches for.
+
+    Raises:
+        BlockedError: checks failed, the build was stopped, or only some marts were rebuilt.
+    """
+    if found := failures(home):
+        raise BlockedError(
+            f"The marts are not published: {', '.join(found[:10])} failed.",
+            why="The published copy stays as it was.",
+            fix="See what failed with: throughline status; mend it, then: throughline build",
+        )
+    if _last_build(home).get("digest") is None:
+        raise BlockedError(
+            "The marts have no finished build behind them, so they are not published.",
+            why="The last build was stopped before its checks were done, or built only some marts.",
+            fix="Run: throughline build",
+        )
 
 
 def remember_published(home: Home, version: str) -> None:
     """Note that ``version`` holds what was built last."""
-    built = _built(home)
-    digest = json.loads(built.read_bytes())["digest"] if built.exists() else None
+    digest = _last_build(home).get("digest")
     if digest is not None:
         _write(_published(home), asdict(Inputs(digest, version)))
+
+
+def _last_build(home: Home) -> dict[str, Any]:
+    built = _built(home)
+    return json.loads(built.read_bytes()) if built.exists() else {}
 
 
 def _built(home: Home) -> Path:
@@ -79,7 +128,7 @@ def _published(home: Home) -> Path:
     return home.dagster / "published_from.json"
 
 
-def _write(path: Path, content: dict[str, str | None]) -> None:
+def _write(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(content), encoding="utf-8")

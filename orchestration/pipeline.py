@@ -11,8 +11,18 @@ from governance.keys import Keys
 from governance.progress import Progress, silent
 from governance.warehouse import open_warehouse, warehouse_lock
 from orchestration.dbt import BuildReport, manifest_path, raise_failures, run_dbt_build
+from orchestration.inputs import (
+    begin_build,
+    finish_build,
+    inputs_digest,
+    remember_published,
+    require_proven,
+    withdraw,
+)
 from orchestration.publishing import PublishReport, publish
-from orchestration.status import read_last_build
+from orchestration.quality import SUITE, explain, read_metrics, validate_once, verdicts_folder
+
+_LOADED = "select 1 from duckdb_tables() where schema_name = 'raw' and table_name = '_dlt_loads'"
 
 
 def build(
@@ -32,17 +42,26 @@ def build(
         ThroughlineError: a model could not be built.
     """
     if not home.warehouse.exists():
-        raise UserError(
-            "There is nothing to build from.",
-            why=f"{home.warehouse} does not exist: no source has been loaded.",
-            fix="Run: throughline load",
-        )
+        raise _nothing_loaded(home)
     with warehouse_lock(home, "build", wait_seconds=wait_seconds):
         # refuses other keys and versions before dbt, whose errors say less
-        open_warehouse(home, keys=keys, storage=config.storage).close()
+        with open_warehouse(home, keys=keys, storage=config.storage) as connection:
+            if not connection.execute(_LOADED).fetchall():
+                raise _nothing_loaded(home)
+            inputs = inputs_digest(home, config, connection)
+        begin_build(home)
         report = run_dbt_build(home, config, full_refresh=full_refresh, progress=progress)
+        finish_build(home, inputs, [failure.name for failure in report.failures])
     raise_failures(report, home)
     return report
+
+
+def _nothing_loaded(home: Home) -> UserError:
+    return UserError(
+        "There is nothing to build from.",
+        why=f"No source has been loaded into {home.warehouse}.",
+        fix="Run: throughline load",
+    )
 
 
 def publish_marts(
@@ -59,8 +78,10 @@ def publish_marts(
         BlockedError: a blocking test of the last build failed, or it did not come to its end.
         UserError: as ``publish`` does.
     """
-    _refuse_unproven_marts(home)
-    return publish(
+    if home.warehouse.exists() and manifest_path(home).exists():  # else publish says what is not
+        require_proven(home)
+        _refuse_bad_metrics(home, config, keys)
+    report = publish(
         home,
         config,
         keys,
@@ -69,23 +90,17 @@ def publish_marts(
         wait_seconds=wait_seconds,
         progress=progress,
     )
+    remember_published(home, report.version)
+    return report
 
 
-def _refuse_unproven_marts(home: Home) -> None:
-    """The tests stand between the marts and their readers, also for who publishes by hand."""
-    if not home.warehouse.exists() or not manifest_path(home).exists():
-        return  # publish says what is missing
-    last = read_last_build(home)
-    if last is None:
+def _refuse_bad_metrics(home: Home, config: Config, keys: Keys) -> None:
+    """The expectations bind who publishes by hand too."""
+    verdict = validate_once(read_metrics(home, config, keys), verdicts_folder(home))
+    if not verdict.passed:
+        withdraw(home, SUITE)
         raise BlockedError(
-            "The marts have no finished build behind them, so they are not published.",
-            why="The last build was stopped before its tests were done.",
-            fix="Run: throughline build",
-        )
-    if last.failures:
-        raise BlockedError(
-            "The last build failed, so its marts are not published: "
-            + ", ".join(failure.name for failure in last.failures[:10]),
-            why="The published copy stays as it was.",
-            fix="See what failed with: throughline status; then: throughline build",
+            f"The check {SUITE} failed, so the marts are not published.",
+            why=explain(verdict),
+            fix="Mend the model or the event that made these rows, then: throughline build",
         )

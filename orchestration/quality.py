@@ -18,6 +18,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from governance.config import Config
+from governance.home import Home
+from governance.keys import Keys
+from governance.warehouse import open_warehouse, warehouse_lock
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -61,6 +66,15 @@ class Verdict:
         return not self.broken
 
 
+def read_metrics(home: Home, config: Config, keys: Keys) -> pd.DataFrame:
+    """rpt_metrics_daily, in a stable row order."""
+    with (
+        warehouse_lock(home, "quality"),
+        open_warehouse(home, keys=keys, storage=config.storage) as connection,
+    ):
+        return connection.execute("from marts.rpt_metrics_daily order by all").df()
+
+
 def validate(metrics: pd.DataFrame) -> Verdict:
     """Check ``metrics``: rpt_metrics_daily, one row per day and segment."""
     gx, context = _context()
@@ -86,6 +100,22 @@ def validate_once(metrics: pd.DataFrame, cache: Path) -> Verdict:
     draft.write_text(json.dumps({"digest": digest, **asdict(verdict)}), encoding="utf-8")
     draft.replace(kept)
     return verdict
+
+
+def verdicts_folder(home: Home) -> Path:
+    """Where ``validate_once`` keeps its last verdict."""
+    return home.dagster / "expectations"
+
+
+def explain(verdict: Verdict) -> str:
+    """The check's message: what is wrong and what to do."""
+    if verdict.passed:
+        return f"All {verdict.evaluated} expectations hold."
+    return (
+        "; ".join(str(each) for each in verdict.broken)
+        + ". Nothing was published. Look at the rows in marts.rpt_metrics_daily, mend the model"
+        " or the event that made them, then run: throughline run hourly"
+    )
 
 
 def render_data_docs(metrics: pd.DataFrame, folder: Path) -> Path:

@@ -14,7 +14,7 @@ import dagster as dg
 
 from orchestration import keys
 from orchestration.dbt import target_folder
-from orchestration.inputs import remember_published
+from orchestration.inputs import remember_published, require_proven
 from orchestration.publishing import publish
 from orchestration.resources import HomeResource
 from orchestration.steps import explained, logged
@@ -48,6 +48,7 @@ def published_asset(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     )
     def analyst(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
         with explained():
+            require_proven(home.place)
             report = publish(
                 home.place,
                 home.read_config(),

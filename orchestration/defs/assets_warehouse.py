@@ -33,7 +33,7 @@ from orchestration.dbt import (
     read_report,
     target_folder,
 )
-from orchestration.inputs import inputs_digest, is_published, remember_built
+from orchestration.inputs import begin_build, finish_build, inputs_digest, is_published
 from orchestration.model_metadata import model_metadata
 from orchestration.resources import HomeResource
 from orchestration.steps import explained, logged
@@ -58,7 +58,7 @@ def warehouse_assets(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
                 if context.run.job_name == keys.HOURLY and is_published(place, inputs):
                     context.log.info("Nothing new since the current version: nothing to build.")
                     return
-                remember_built(place, None)
+                begin_build(place)
                 dbt = _start(context, place, config, manifest)
                 events, failure = _collect(dbt, logged(context.log))
                 with open_warehouse(place, keys=home.read_keys(), storage=config.storage) as opened:
@@ -75,8 +75,10 @@ def warehouse_assets(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
                 else:
                     yield event
             if failure is not None:
+                finish_build(place, None, _failed(place))
                 _raise(failure, place)
-            remember_built(place, inputs)
+            whole = set(context.selected_asset_keys) == set(context.assets_def.keys)
+            finish_build(place, inputs if whole else None)
 
     return build
 
@@ -97,7 +99,6 @@ def _start(
         environment["DBT_INDIRECT_SELECTION"] = chosen.indirect_selection
     arguments = [
         *dbt_arguments("build", home, config),
-        *("--exclude-resource-type", "unit_test"),  # they test the code, not the data
         *chosen.selection_args,
     ]
     (target_folder(home) / "run_results.json").unlink(missing_ok=True)
@@ -156,6 +157,13 @@ def _raise(failure: Exception, home: Home) -> NoReturn:
     if (target_folder(home) / "run_results.json").exists():
         raise_failures(read_report(home, seconds=0), home)
     raise failure
+
+
+def _failed(home: Home) -> list[str]:
+    """Names of what failed; the build itself when dbt left no verdict."""
+    if not (target_folder(home) / "run_results.json").exists():
+        return ["build"]
+    return [failure.name for failure in read_report(home, seconds=0).failures] or ["build"]
 
 
 def _unique_id(event: dg.Output) -> str:

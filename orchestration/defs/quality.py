@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from governance.home import Home
-from governance.warehouse import open_warehouse, warehouse_lock
 from orchestration import keys
-from orchestration.quality import SUITE, Verdict, render_data_docs, validate_once
+from orchestration.inputs import withdraw
+from orchestration.quality import (
+    SUITE,
+    Verdict,
+    explain,
+    read_metrics,
+    render_data_docs,
+    validate_once,
+    verdicts_folder,
+)
 from orchestration.resources import HomeResource
 from orchestration.steps import explained
 
@@ -35,7 +43,9 @@ def metrics_check() -> dg.AssetChecksDefinition:
     )
     def daily_metrics(home: HomeResource) -> dg.AssetCheckResult:
         with explained():
-            verdict = validate_once(_metrics(home), home.place.dagster / "expectations")
+            verdict = validate_once(_metrics(home), verdicts_folder(home.place))
+        if not verdict.passed:
+            withdraw(home.place, SUITE)
         return dg.AssetCheckResult(
             passed=verdict.passed,
             severity=dg.AssetCheckSeverity.ERROR,
@@ -82,26 +92,8 @@ def data_docs_folder(home: Home) -> Path:
     return home.dagster / "data_docs"
 
 
-def explain(verdict: Verdict) -> str:
-    """The check's message: what is wrong and what to do."""
-    if verdict.passed:
-        return f"All {verdict.evaluated} expectations hold."
-    return (
-        "; ".join(str(each) for each in verdict.broken)
-        + ". Nothing was published. Look at the rows in marts.rpt_metrics_daily, mend the model"
-        " or the event that made them, then run: throughline run hourly"
-    )
-
-
 def _metrics(home: HomeResource) -> pd.DataFrame:
-    place = home.place
-    with (
-        warehouse_lock(place, "quality"),
-        open_warehouse(
-            place, keys=home.read_keys(), storage=home.read_config().storage
-        ) as connection,
-    ):
-        return connection.execute(f"from {keys.MARTS}.{METRICS.path[-1]} order by all").df()
+    return read_metrics(home.place, home.read_config(), home.read_keys())
 
 
 def _table(verdict: Verdict) -> str:
