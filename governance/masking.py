@@ -46,6 +46,7 @@ _PHONE = re.compile(
     r"|(?<![\w.-])\d{3}([-. ])\d{3}\1\d{4}(?![\w-])"  # 555-123-4567
 )
 
+_URL = re.compile(r"[a-z][a-z0-9+.-]{0,15}://\S+", re.IGNORECASE)
 _WRAPPER = re.compile(r"\s*(?:mailto|tel|sms|callto):", re.IGNORECASE)
 
 # Issuer prefixes with their lengths. Luhn alone is passed by one number in ten, among them
@@ -116,15 +117,31 @@ def reduce_url(url: str) -> tuple[str, int]:
     text = url.strip()
     text = text.partition("#")[0]
     text, _, query = text.partition("?")
-    scheme, found, rest = text.partition("://")
+    # A browser reads //host/path as a host too.
+    start, found, rest = ("", "//", text[2:]) if text.startswith("//") else text.partition("://")
     if not found:
-        scheme, rest = "", text
+        start, rest = "", text
     authority, slash, path = rest.partition("/") if found else ("", "", rest)
     authority, hits = mask_text(authority.rpartition("@")[2])
     path, path_hits = _mask_path(path)
     query, query_hits = _reduce_query(query)
-    prefix = f"{scheme}://{authority}{slash}" if found else ""
+    prefix = f"{start}{found}{authority}{slash}" if found else ""
     return f"{prefix}{path}{query}".strip(), hits + path_hits + query_hits
+
+
+def reduce_urls(text: str) -> tuple[str, int]:
+    """A free string with every URL in it reduced, and how many patterns of theirs were masked."""
+    if "://" not in text:
+        return text, 0
+    hits = 0
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal hits
+        reduced, found = reduce_url(match.group())
+        hits += found
+        return reduced
+
+    return _URL.sub(replace, text), hits
 
 
 def unwrapped(value: str) -> str:

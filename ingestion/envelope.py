@@ -10,7 +10,7 @@ import re
 from typing import Any, cast
 
 from governance.contracts import Contracts
-from governance.masking import mask_json, mask_text, reduce_url
+from governance.masking import mask_json, mask_text, reduce_url, reduce_urls
 from ingestion.identifiers import Identifiers
 from ingestion.money import amount
 from ingestion.parser import JsonObject, dump
@@ -52,7 +52,7 @@ class Envelope:
         self._identifiers = identifiers
         self._contracts = contracts
         self._longest = string_chars
-        self._texts: dict[str, str] = {}  # those that need no mask
+        self._texts: dict[str, str] = {}  # those that need no mask, with their URLs reduced
         self._pages: dict[Columns, Columns] = {}
         self._clients: dict[Columns, tuple[Columns, Columns]] = {}
         self.masked = 0
@@ -150,7 +150,9 @@ class Envelope:
     def _clean(self, value: str, pointer: str) -> str | None:
         if len(value) > self._longest:
             raise Refusal(Reason.INVALID_FIELD, pointer, "longer than limits.string_chars")
-        masked, hits = mask_text(value)
+        reduced, found = reduce_urls(value)
+        masked, hits = mask_text(reduced)
+        hits += found
         # DuckDB's JSON functions and many a reader stop at a NUL.
         masked = masked.replace("\x00", "\ufffd")
         if hits:
@@ -282,7 +284,9 @@ class Envelope:
         if len(text) <= _SHORT and not mask_text(text)[1] and "\x00" not in text:
             if len(self._texts) >= _REMEMBERED:
                 self._texts.clear()
-            self._texts[text] = text
+            reduced, hits = reduce_urls(text)
+            if not hits:
+                self._texts[text] = reduced
 
 
 def object_at(holder: JsonObject, key: str, pointer: str = "") -> JsonObject:
@@ -309,8 +313,8 @@ def _reduced(value: object) -> object:
     """The value with every URL in it reduced to what may be stored."""
     if isinstance(value, str):
         # A query on its own, or a path with one, can hold what a whole URL can.
-        is_address = "://" in value[:12] or (value[:1] in ("?", "/") and "?" in value)
-        return reduce_url(value)[0] if is_address else value
+        is_address = value[:2] == "//" or (value[:1] in ("?", "/") and "?" in value)
+        return (reduce_url(value) if is_address else reduce_urls(value))[0]
     if isinstance(value, dict):
         return {key: _reduced(member) for key, member in value.items()}
     if isinstance(value, list):

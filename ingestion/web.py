@@ -45,8 +45,8 @@ def read_address(url: str) -> Address:
 def _read(url: str) -> Address:
     reduced, masked = reduce_url(url)
     before, _, query = reduced.partition("?")
-    _, scheme, rest = before.partition("://")
-    authority, slash, path = rest.partition("/") if scheme else ("", "", before)
+    _, found, rest = before.partition("//" if before.startswith("//") else "://")
+    authority, slash, path = rest.partition("/") if found else ("", "", before)
     host = authority.rpartition("@")[2].partition(":")[0].lower() or None
     utm: dict[str, str] = {}
     click_id = None

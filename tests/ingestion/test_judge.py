@@ -301,3 +301,25 @@ def test_a_source_that_names_no_earliest_begins_in_2000(house):
     house.load()
     assert house.rows("select reason, pointer from raw.rejects") == [("too_early", "/occurred_at")]
     assert house.rows("select event_id from raw.events") == [("e2",)]
+
+
+def test_a_url_inside_a_longer_text_loses_its_query_and_its_password(house):
+    said = "see https://ann:pw@shop/a?token=s3cret then HTTP://y.example/#s3cret twice"
+    more = {"note": said, "deep": [{"at": said}], "to": "//ann:pw@shop/a?token=s3cret"}
+    page = {"title": said, "url": "//ann:pw@shop/a?token=s3cret"}
+    for number in (1, 2):  # the second time from memory
+        house.land(event(number, properties=more, context={"page": page}))
+    house.load()
+    rows = house.rows("select columns(*) from raw.events")
+    assert "s3cret" not in str(rows)
+    assert "pw@" not in str(rows)
+    clean = "see https://shop/a then HTTP://y.example/ twice"
+    assert house.rows("select distinct page_title, page_url, page_path from raw.events") == [
+        (clean, "//shop/a", "/a")
+    ]
+    [(properties,)] = house.rows("select distinct properties_unreviewed from raw.events")
+    assert json.loads(properties) == {
+        "note": clean,
+        "deep": [{"at": clean}],
+        "to": "//shop/a",
+    }
