@@ -207,6 +207,18 @@ def explain(message: str, home: Home) -> UserError | None:
     return None
 
 
+def was_interrupted(error: BaseException) -> bool:
+    """Whether Ctrl-C met a query: DuckDB then raises a RuntimeError, not a KeyboardInterrupt."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, RuntimeError) and str(cause) == "Query interrupted":
+            return True
+        seen.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
 def disk_full(folder: Path) -> UserError:
     """The error of a full disk, naming the folder and what is free."""
     free = shutil.disk_usage(folder).free
@@ -326,7 +338,7 @@ def _check_marker(connection: duckdb.DuckDBPyConnection, home: Home, keys: Keys)
     raise UserError(
         f"{home.warehouse} was written by {'a newer' if newer else 'an older'} Throughline.",
         why=f"Its versions of schema and semantics are {found}; this program has {known}.",
-        fix="Update the program: git pull && make .venv"
+        fix="Update the program: git pull && make install"
         if newer
         else "Move it away and build it again from landing: throughline load --again",
     )

@@ -23,6 +23,7 @@ from governance.errors import BlockedError, ThroughlineError
 from governance.home import Home
 from governance.keys import load_keys
 from governance.progress import Progress, silent
+from governance.warehouse import was_interrupted
 from orchestration import keys
 from orchestration.definitions import build_definitions
 from orchestration.instance import open_instance
@@ -86,6 +87,8 @@ def run_job(home: Home, job: JobName, progress: Progress = silent) -> JobReport:
         except dg.DagsterExecutionInterruptedError:  # what Dagster makes of Ctrl-C inside a step
             raise KeyboardInterrupt from None
         except Exception as error:
+            if any(map(was_interrupted, _chain(error))):
+                raise KeyboardInterrupt from None
             raise _explained(home, instance, job, run_id, error) from error
     return _report(home, job, result, time.monotonic() - started)
 

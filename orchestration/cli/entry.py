@@ -52,7 +52,9 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return 0  # the reader of our output, such as head, has seen enough
     except Exception as error:
-        return _report(error, output, _home_in(given))
+        if not _was_interrupted(error):
+            return _report(error, output, _home_in(given))
+        code = INTERRUPTED
     if code == INTERRUPTED:  # raised or returned: releases of Typer differ
         output.error(_STOPPED, code=INTERRUPTED)
     return code if isinstance(code, int) else 0
@@ -84,6 +86,12 @@ def _home_in(given: Sequence[str]) -> Path | None:
         if argument.startswith("--home="):
             return Path(argument.removeprefix("--home="))
     return None
+
+
+def _was_interrupted(error: Exception) -> bool:
+    from governance.warehouse import was_interrupted
+
+    return was_interrupted(error)
 
 
 def _report(error: Exception, output: Output, given_home: Path | None) -> int:

@@ -25,6 +25,7 @@ from governance.warehouse import (
     open_warehouse,
     translate_duckdb_errors,
     warehouse_lock,
+    was_interrupted,
 )
 
 HOLD = """
@@ -268,6 +269,15 @@ def test_errors_that_are_not_the_users_pass_unchanged(home: Home) -> None:
         duckdb.connect().execute("selec 1")
     with pytest.raises(FileNotFoundError), translate_duckdb_errors(home):
         raise FileNotFoundError
+
+
+def test_ctrl_c_inside_a_query_is_known_for_what_it_is() -> None:
+    connection = duckdb.connect()
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises((RuntimeError, KeyboardInterrupt)) as caught:
+        connection.execute("select count(*) from range(100000000000) where random() < 0.5")
+    assert isinstance(caught.value, KeyboardInterrupt) or was_interrupted(caught.value)
+    assert not was_interrupted(RuntimeError("Query failed"))
 
 
 def test_the_default_memory_is_a_share_of_what_is_there() -> None:
