@@ -71,7 +71,7 @@ def load_config(home: Home) -> Config:
 
 
 def parse_config(text: str, path: Path) -> Config:
-    """The configuration written in ``text``; ``path`` is only named in errors.
+    """The configuration written in ``text``; ``path`` is its file, which need not exist.
 
     Raises:
         ConfigError: as ``load_config``.
@@ -87,7 +87,7 @@ def parse_config(text: str, path: Path) -> Config:
             details = error.errors(include_url=False)
             faults += [fault for fault in (_fault(detail, document) for detail in details) if fault]
     if config is not None:
-        faults += broken_rules(config, document)
+        faults += broken_rules(config, document, path.parent)
     if config is None or faults:
         raise config_error(path, faults) from None
     return config

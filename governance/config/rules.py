@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from governance.config.model import FUNNEL_FIELDS, Config, Funnel, is_address
 from governance.config.source_text import Document, Fault, Path_, dotted
 
 
-def broken_rules(config: Config, document: Document) -> list[Fault]:
-    """Every rule the configuration breaks, each at its line."""
-    found = [*_sources(config), *_funnels(config), *_references(config)]
+def broken_rules(config: Config, document: Document, root: Path) -> list[Fault]:
+    """Every rule the configuration of the home at ``root`` breaks, each at its line."""
+    found = [*_sources(config, root), *_funnels(config), *_references(config)]
     return [Fault(document.line(path), dotted(path), what, fix) for path, what, fix in found]
 
 
@@ -23,7 +23,7 @@ _Broken = Iterator[tuple[Path_, str, str]]
 _PROPERTY = re.compile(r"properties(?:\.[^\s.'\"\\]+(?: [^\s.'\"\\]+)*)+")
 
 
-def _sources(config: Config) -> _Broken:
+def _sources(config: Config, root: Path) -> _Broken:
     yield from _repeated("sources", [source.name for source in config.sources])
     for i, source in enumerate(config.sources):
         if _escapes(source.path):
@@ -33,7 +33,7 @@ def _sources(config: Config) -> _Broken:
             why = "Nothing could have occurred in between."
             yield ("sources", i, "occurred_until"), "is not after occurred_from.", why
         for other in config.sources[:i]:
-            if _overlap(source.path, other.path):
+            if _overlap(_resolved(source.path, root), _resolved(other.path, root)):
                 what = f"reads the same files as source {other.name!r}."
                 yield ("sources", i, "path"), what, "Every event would count twice: part them."
 
@@ -104,9 +104,13 @@ def _escapes(path: str) -> bool:
     return False
 
 
-def _overlap(path: str, other: str) -> bool:
+def _resolved(path: str, root: Path) -> PurePosixPath:
+    """Where a path leads, whatever way it is written."""
+    return PurePosixPath(path if is_address(path) else (root / path).resolve().as_posix())
+
+
+def _overlap(one: PurePosixPath, two: PurePosixPath) -> bool:
     """Whether one folder is the other or lies in it."""
-    one, two = PurePosixPath(path), PurePosixPath(other)
     return one == two or one in two.parents or two in one.parents
 
 

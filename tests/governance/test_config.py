@@ -477,3 +477,14 @@ def test_an_internal_user_is_an_id_and_no_address(user: str) -> None:
 def test_the_depth_is_at_most_what_the_parser_can_read() -> None:
     assert parse(f"{MINIMAL}limits: {{depth: 200}}\n").limits.depth == 200
     assert "limits.depth: must be 200 or less" in only_fault(f"{MINIMAL}limits: {{depth: 201}}\n")
+
+
+@pytest.mark.parametrize("path", ["{home}/landing/web", "landing/x/../web", "linked"])
+def test_two_spellings_of_one_folder_are_the_same_files(path: str, tmp_path: Path) -> None:
+    (tmp_path / "landing" / "web").mkdir(parents=True)
+    (tmp_path / "linked").symlink_to(tmp_path / "landing" / "web")
+    other = SOURCE.replace("web,", "app,", 1)
+    other = other.replace("landing/web", path.format(home=tmp_path))
+    with pytest.raises(ConfigError) as caught:
+        parse_config(f"{MINIMAL}  - {other}\n", tmp_path / "throughline.yml")
+    assert "sources[1].path: reads the same files as source 'web'" in caught.value.what
