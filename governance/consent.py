@@ -1,7 +1,7 @@
 """May this record be used? The judgement at ingest, from the basis and the record's own flags.
 
-Fail closed: what is missing, unreadable or contradictory counts as denied. The consent ledger acts
-later, in ``int_events``; exports judge again.
+Fail closed: what is missing, unreadable or contradictory counts as denied. One judgement per
+record: a denial that comes later as a record of its own does not reach back yet.
 """
 
 from __future__ import annotations
