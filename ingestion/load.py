@@ -133,8 +133,7 @@ def load(
 
     Raises:
         UserError: an unknown source, a missing folder; or, after all else was loaded, a segment
-        that was
-            replaced or cannot be read.
+            that was replaced or cannot be read.
     """
     with loading(home, config, keys, sources=sources, again=again, progress=progress) as prepared:
         prepared.run()

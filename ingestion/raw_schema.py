@@ -107,7 +107,7 @@ REJECTS = pa.schema(
         pa.field(
             "records", pa.int32(), nullable=False
         ),  # how many records of the ledger it stands for
-        pa.field("reason", pa.string(), nullable=False),  # ingestion.rejects.Reason
+        pa.field("reason", pa.string(), nullable=False),  # ingestion.refusals.Reason
         pa.field("pointer", pa.string()),  # JSON pointer to the offending value
         pa.field("detail", pa.string()),  # what is wrong, never the value itself
         pa.field("event_name", pa.string()),  # where it could be read; masked

@@ -3,9 +3,8 @@
 ::
 
     landing/<source>/*.jsonl --> batches --+--> events    accepted and stripped records
-                                           +--> rejects   quarantined ones; their bytes lie in
-                                           rejects/ +--> segments  what was read, from where to
-                                           where
+                                           +--> rejects   quarantined ones, bytes in rejects/
+                                           +--> segments  what was read, from where to where
                     receipts (counted apart) --> receipts
                     throughline.yml ----------> exchange_rates
 

@@ -69,8 +69,7 @@ def publish(
 
     Raises:
         UserError: when the warehouse is busy, a mart is missing, a column has no class, or the disk
-        is
-            full. The current version is untouched in all of these cases.
+            is full. The current version is untouched in all of these cases.
     """
     started = time.monotonic()
     instant = now or datetime.now(UTC)
