@@ -33,6 +33,7 @@ SCHEMA_VERSION = 1  # of the tables in the file
 SEMANTICS_VERSION = 1  # of what their numbers mean
 
 _POLL_SECONDS = 0.2
+_MEMORY_CAP_BYTES = 1_200_000_000
 _FOREIGN_LOCK = re.compile(
     r"Could not set lock on file \"(?P<file>[^\"]*)\".*?\(PID (?P<pid>\d+)\)", re.DOTALL
 )
@@ -230,13 +231,17 @@ def disk_full(folder: Path) -> UserError:
 
 
 def memory_default() -> str:
-    """60 % of the memory there is, of the container's when it has a limit."""
+    """1.2 GB, or 60 % of the memory there is (the container's when it has a limit) if that is less.
+
+    DuckDB keeps what it may: without the cap, building a million events held over 2 GB. What does not
+    fit goes to the disk; homes of many millions of events set ``storage.memory_limit``.
+    """
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = Path("/sys/fs/cgroup/memory.max")
     text = limit.read_text().strip() if limit.exists() else "max"
     if text.isdigit():
         total = min(total, int(text))
-    return f"{total * 6 // 10 // 1_000_000}MB"
+    return f"{min(total * 6 // 10, _MEMORY_CAP_BYTES) // 1_000_000}MB"
 
 
 def _acquire(
