@@ -1,0 +1,66 @@
+"""A tiny company that nothing disturbs, and copies of it to do harm to."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from governance.home import Home
+from orchestration.dbt import target_folder
+from tests.conftest import copy_demo, throughline
+
+# What its owner and its producers gave; all else is made from it.
+GIVEN = ("throughline.yml", "exchange_rates.csv", "contracts", ".keys", "landing")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """The company after one hourly run. Read it; never write to it."""
+    home = copy_demo(tmp_path_factory.mktemp("undisturbed") / "home")
+    throughline(home, "synth", "--persons", "40", "--days", "4", "--seed", "7")
+    throughline(home, "run", "hourly")
+    yield home
+    shutil.rmtree(target_folder(home), ignore_errors=True)
+
+
+@pytest.fixture
+def landed(undisturbed: Home, tmp_path: Path) -> Iterator[Home]:
+    """The same company before its first load: the same keys and the same landing files."""
+    home = Home(tmp_path / "landed")
+    home.root.mkdir()
+    for name in GIVEN:
+        given = undisturbed.root / name
+        copy = shutil.copytree if given.is_dir() else shutil.copy2
+        copy(given, home.root / name)
+    yield home
+    shutil.rmtree(target_folder(home), ignore_errors=True)
+
+
+@pytest.fixture
+def twin(undisturbed: Home, tmp_path: Path) -> Iterator[Home]:
+    """The same company after its first run, in another place."""
+    home = Home(tmp_path / "twin")
+    shutil.copytree(undisturbed.root, home.root, symlinks=True)
+    shutil.copytree(target_folder(undisturbed), target_folder(home))
+    yield home
+    shutil.rmtree(target_folder(home), ignore_errors=True)
+
+
+@pytest.fixture
+def with_event(make_home: Callable[..., Home]) -> Home:
+    """A home with one trusted source and one event in landing."""
+    home = make_home()
+    (home.landing / "web" / "a.jsonl").write_text(event_line("e1"))
+    return home
+
+
+def event_line(event_id: str) -> str:
+    """A native event as a producer writes it, with its line feed."""
+    return (
+        f'{{"event_id": "{event_id}", "event_name": "viewed",'
+        ' "occurred_at": "2026-04-13T10:00:00Z", "received_at": "2026-04-13T10:00:01Z",'
+        ' "subject": {"user_id": "u1"}}\n'
+    )
