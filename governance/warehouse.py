@@ -233,8 +233,8 @@ def disk_full(folder: Path) -> UserError:
 def memory_default() -> str:
     """1.2 GB, or 60 % of the memory there is (the container's when it has a limit) if that is less.
 
-    DuckDB keeps what it may: without the cap, building a million events held over 2 GB. What does not
-    fit goes to the disk; homes of many millions of events set ``storage.memory_limit``.
+    DuckDB keeps what it may: without the cap, building a million events held over 2 GB. What does
+    not fit goes to the disk; homes of many millions of events set ``storage.memory_limit``.
     """
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = Path("/sys/fs/cgroup/memory.max")
