@@ -135,8 +135,7 @@ def read_last_build(home: Home) -> LastBuild | None:
 def _failing_checks(home: Home, last_build: LastBuild | None) -> tuple[str, ...]:
     """What the last run found besides the failed tests dbt itself tells more about."""
     told = {failure.name for failure in last_build.failures} if last_build else set()
-    found: list[str] = getattr(inputs, "failures", lambda _: [])(home)
-    return tuple(name for name in found if name not in told)
+    return tuple(name for name in inputs.failures(home) if name not in told)
 
 
 def _published(kept: tuple[Version, ...], now: datetime) -> Published | None:

@@ -174,7 +174,7 @@ def test_status_names_failing_checks_that_dbt_knows_nothing_of(
 ) -> None:
     built(monkeypatch, FAILED)
     failing = [FAILED.name, "every_segment_could_be_read"]
-    monkeypatch.setattr("orchestration.inputs.failures", lambda home: failing, raising=False)
+    monkeypatch.setattr("orchestration.inputs.failures", lambda home: failing)
     found = answer(home, capsys, "status")
     assert found["failing_checks"] == ["every_segment_could_be_read"]
     assert found["next_command"] == "throughline build"
