@@ -40,7 +40,7 @@ _SHORT = 128
 _NAMESPACES = 20
 _NO_ADDRESS = Address(None, None, None, {}, None, 0)
 _namespace = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}").fullmatch
-_country = re.compile(r"[A-Za-z]{2}").fullmatch
+_is_code = re.compile(r"[A-Za-z]{2}").fullmatch
 
 
 class Envelope:
@@ -109,11 +109,9 @@ class Envelope:
         platform, app_version, library, library_version, locale, time_zone, country, _ = said
         agent = told[-1]
         device_class, is_bot = classify(agent) if agent else (None, False)
-        if country is not None and not _country(country):
-            raise Refusal(Reason.INVALID_FIELD, "/context/country", "must be two letters, ISO 3166")
         client = (
             (platform, app_version, library, library_version),
-            (locale, time_zone, country and country.upper(), device_class, is_bot),
+            (locale, time_zone, _country(country), device_class, is_bot),
         )
         if self.masked == before:  # what was masked must be counted each time
             if len(self._clients) >= _REMEMBERED:
@@ -307,6 +305,11 @@ def _string(value: object, pointer: str) -> str:
     if type(value) is not str:
         raise Refusal(Reason.INVALID_FIELD, pointer, "must be a string")
     return value
+
+
+def _country(said: str | None) -> str | None:
+    """ISO 3166 codes in capitals; a producer's own name of a country stays as it is."""
+    return said.upper() if said is not None and _is_code(said) else said
 
 
 def _reduced(value: object) -> object:

@@ -323,3 +323,13 @@ def test_a_url_inside_a_longer_text_loses_its_query_and_its_password(house):
         "deep": [{"at": clean}],
         "to": "//shop/a",
     }
+
+
+def test_a_country_written_out_is_kept_and_a_code_is_in_capitals(make_house):
+    house = make_house(NATIVE)
+    house.land(event(1, context={"country": "United Kingdom"}), event(2, context={"country": "de"}))
+    house.load()
+    assert house.rows("select country from raw.events order by country") == [
+        ("DE",),
+        ("United Kingdom",),
+    ]

@@ -6,7 +6,7 @@ with
             events.person_id,
             min(events.occurred_at) as first_seen_at,
             max(events.occurred_at) as last_seen_at,
-            min(events.occurred_at) filter (events.event_name = 'sign_up') as signed_up_at,
+            min(events.occurred_at) filter (events.event_name = '{{ var("tl_sign_up_event") }}') as signed_up_at,
             min_by(
                 events.platform, {ts:events.occurred_at, id:events.event_id, key:events.event_key}
             ) as first_platform,
