@@ -10,6 +10,7 @@ import pytest
 from governance.home import Home
 from governance.starter import init_home
 from governance.warehouse import warehouse_lock
+from orchestration import inputs
 from orchestration.cli.entry import run
 from orchestration.dbt import BuildReport, Failure, raise_failures
 from orchestration.doctor import examine
@@ -36,7 +37,7 @@ def answer(home: Home, capsys: pytest.CaptureFixture[str], *arguments: str) -> d
 def built(monkeypatch: pytest.MonkeyPatch, *failures: Failure) -> None:
     """As if the last build had ended so."""
     last = LastBuild(NOW, 3, 4, failures)
-    for module in ("status", "doctor", "pipeline"):
+    for module in ("status", "doctor"):
         monkeypatch.setattr(f"orchestration.{module}.read_last_build", lambda home: last)
 
 
@@ -188,7 +189,7 @@ def test_status_names_failing_checks_that_dbt_knows_nothing_of(
 def test_marts_whose_tests_failed_are_not_published_by_hand_either(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    built(monkeypatch, FAILED)
+    inputs.finish_build(home, None, [FAILED.name])
     monkeypatch.setattr("orchestration.pipeline.manifest_path", lambda home: home.config)
     home.warehouse.touch()
     assert call(home, "publish") == 3
@@ -198,7 +199,7 @@ def test_marts_whose_tests_failed_are_not_published_by_hand_either(
 def test_marts_of_a_build_that_was_cut_off_are_not_published(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestration.pipeline.read_last_build", lambda home: None)
+    inputs.begin_build(home)
     monkeypatch.setattr("orchestration.pipeline.manifest_path", lambda home: home.config)
     home.warehouse.touch()
     assert call(home, "publish") == 3
