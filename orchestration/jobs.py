@@ -157,7 +157,11 @@ def _report(home: Home, job: str, result: dg.ExecuteInProcessResult, seconds: fl
             if (metadata := made.get(keys.raw(table))) and "rows_loaded" in metadata
         },
         checks=len(checks),
-        warnings=tuple(check.check_name for check in checks if not check.passed),
+        warnings=tuple(
+            f"{check.check_name}: {check.description}" if check.description else check.check_name
+            for check in checks
+            if not check.passed
+        ),
         # nothing new landed: the run ended after the load
         outcome=str(published["outcome"].value) if published else "unchanged",
         version=str(published["version"].value) if published else current_version(home) or "",

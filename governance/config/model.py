@@ -225,7 +225,7 @@ class Limits(Section):
 
 
 class Storage(Section):
-    """What DuckDB may use; memory defaults to 60 % of what is there."""
+    """What DuckDB may use; memory defaults to 1.2 GB, or 60 % of what is there if less."""
 
     memory_limit: (
         Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)? ?([KMGT]i?B)$")] | None
