@@ -139,7 +139,9 @@ def test_daily_metrics_are_the_sums_of_what_happened(world, active) -> None:
         counts = cell(
             event["occurred_date"], event | ({} if event["person_id"] else {"channel": None})
         )
-        if not event["is_bot"] and not event["is_internal"]:
+        # staff are persons: an event without one is nobody's own
+        is_staff = event["is_internal"] and event["person_id"]
+        if not event["is_bot"] and not is_staff:
             counts["events"] += 1
             counts["conversions"] += event["is_key_event"]
         amount = event["revenue_reporting"]
