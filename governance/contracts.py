@@ -1,8 +1,8 @@
 """Contracts: what an event's properties may be, who owns them and the class of each.
 
 ``contracts/*.json`` in the home, one event a file: a JSON Schema (2020-12) of the event's
-``properties`` with ``title`` (the event's name), ``x-version``, ``x-owner``, optionally
-``x-interactive`` and ``x-key-event``, and ``x-class`` on every property. The class of a property
+``properties`` with ``title`` (the event's name), ``x-version``, ``x-owner``,
+optionally ``x-interactive``, and ``x-class`` on every property. The class of a property
 holds for all of its value, nested parts included.
 """
 
@@ -70,7 +70,6 @@ class Contract:
     version: str
     owner: str
     interactive: bool | None  # None: by the surface
-    key_event: bool
     classes: Mapping[str, FieldClass]
     path: Path
     validator: jsonschema_rs.Draft202012Validator = field(repr=False, compare=False)
@@ -200,7 +199,6 @@ def _read(path: Path) -> tuple[Contract | None, list[str]]:
             version=version,
             owner=schema["x-owner"],
             interactive=schema.get("x-interactive"),
-            key_event=schema.get("x-key-event", False),
             classes={name: part["x-class"] for name, part in schema.get("properties", {}).items()},
             path=path,
             validator=validator,
@@ -223,9 +221,8 @@ def _problems(schema: dict[str, object]) -> Iterator[str]:
     for key in ("title", "x-version", "x-owner"):
         if not isinstance(schema.get(key), str) or not schema[key]:
             yield f"/{key}: is required and must be a text."
-    for key in ("x-interactive", "x-key-event"):
-        if key in schema and not isinstance(schema[key], bool):
-            yield f"/{key}: must be true or false."
+    if not isinstance(schema.get("x-interactive", True), bool):
+        yield "/x-interactive: must be true or false."
     if schema.get("$schema", DIALECT) != DIALECT:
         yield f"/$schema: must be {DIALECT}."
     if schema.get("type", "object") != "object":

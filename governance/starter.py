@@ -39,7 +39,6 @@ _EXAMPLE_CONTRACT = """\
   "description": "Somebody made an account.",
   "x-version": "1-0-0",
   "x-owner": "growth@example.com",
-  "x-key-event": true,
   "type": "object",
   "properties": {
     "plan": {"type": "string", "enum": ["free", "pro"], "x-class": "internal"}
@@ -117,7 +116,7 @@ sources:
 #     breakdowns: [surface]
 
 # revenue: {source: web}       # the one source believed about money
-# key_events: [sign_up]
+key_events: [sign_up]          # count as conversions
 # internal_users: [u_1]        # flagged in every table
 # exchange_rates: exchange_rates.csv   # date,currency,rate
 

@@ -15,7 +15,6 @@ ORDER: dict[str, Any] = {
     "x-version": "1-2-0",
     "x-owner": "shop@example.com",
     "x-interactive": True,
-    "x-key-event": True,
     "type": "object",
     "required": ["total"],
     "properties": {
@@ -49,7 +48,7 @@ def test_a_contract_carries_what_its_owner_declared(contracts: Contracts) -> Non
     contract = contracts.get("order_completed")
     assert contract is not None
     assert (contract.version, contract.owner) == ("1-2-0", "shop@example.com")
-    assert (contract.interactive, contract.key_event) == (True, True)
+    assert contract.interactive is True
     assert contract.classes["email"] == "direct_identifier"
     assert [c.event for c in contracts] == ["order_completed"]
 
