@@ -93,7 +93,7 @@ class Landing:
 
     def __init__(self, home: Home, source: Source) -> None:
         self.source = source
-        self.where = source.path if is_address(source.path) else str(home.root / source.path)
+        self.where = source.location(home)
         self._fs, self._root = url_to_fs(self.where)
 
     def segments(self) -> list[Segment]:

@@ -41,7 +41,7 @@ def observe(home: Home, source: Source) -> Landed:
 
     The loader judges names and contents; here hidden files are left out and nothing is opened.
     """
-    address = source.path if "://" in source.path else str(home.root / source.path)
+    address = source.location(home)
     system, root = fsspec.core.url_to_fs(address)
     try:
         found = system.find(root, detail=True)

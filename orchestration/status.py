@@ -173,9 +173,9 @@ def _read_positions(home: Home, config: Config, keys: Keys) -> _Positions | None
 
 def _landing(home: Home, source: Source, positions: _Positions | None) -> Landing:
     """List a local folder; a remote one is not looked into, that could take minutes."""
-    if is_address(source.path) or not (home.root / source.path).is_dir():
-        exists = is_address(source.path)
-        return Landing(source.name, source.path, exists, 0, 0, None if exists else 0, 0)
+    if is_address(source.folder) or not (home.root / source.folder).is_dir():
+        exists = is_address(source.folder)
+        return Landing(source.name, source.folder, exists, 0, 0, None if exists else 0, 0)
     segments = Folder(home, source).segments()
     pending, tails = 0, 0
     for segment in segments:
@@ -186,7 +186,7 @@ def _landing(home: Home, source: Source, positions: _Positions | None) -> Landin
             tails += segment.size - offset
     return Landing(
         source=source.name,
-        path=source.path,
+        path=source.folder,
         exists=True,
         files=len(segments),
         bytes=sum(segment.size for segment in segments),

@@ -9,6 +9,7 @@ from governance.config.check import Finding, check_config
 from governance.config.dbt_vars import dbt_vars
 from governance.config.editor_schema import json_schema, write_json_schema
 from governance.config.load import ConfigError, load_config, parse_config
+from governance.config.mapping import Csv, FieldSpec, Mapping, Table
 from governance.config.model import (
     Alerts,
     Config,
@@ -31,11 +32,14 @@ __all__ = [
     "Alerts",
     "Config",
     "ConfigError",
+    "Csv",
     "Exclusion",
+    "FieldSpec",
     "Finding",
     "Funnel",
     "Identity",
     "Limits",
+    "Mapping",
     "Publish",
     "Revenue",
     "Schedules",
@@ -44,6 +48,7 @@ __all__ = [
     "Source",
     "Step",
     "Storage",
+    "Table",
     "check_config",
     "dbt_vars",
     "is_address",

@@ -56,7 +56,7 @@ def _unmapped_consent(config: Config) -> list[Finding]:
         )
         for source in config.sources
         if source.lawful_basis == "consent"
-        and source.format != "native"
+        and source.shape not in ("native", "mapped")
         and "analytics" not in source.consent_map
     ]
 

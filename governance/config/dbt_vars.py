@@ -30,7 +30,10 @@ def dbt_vars(config: Config) -> dict[str, Any]:
         "tl_key_events": list(config.key_events),
         "tl_sign_up_event": config.sign_up_event,
         "tl_internal_users": list(config.internal_users),
-        "tl_revenue_source": config.revenue.source if config.revenue else None,
+        "tl_revenue_sources": list(config.revenue.names) if config.revenue else [],
+        "tl_dimensions": [
+            {"name": dimension.name, "from": dimension.from_} for dimension in config.dimensions
+        ],
     }
 
 

@@ -19,6 +19,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from governance.config.mapping import Csv, Mapping, Table
 from governance.config.scalars import (
     Duration,
     Moment,
@@ -40,7 +41,10 @@ Count = Annotated[int, Field(ge=1, strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
 Surface = Literal["web", "mobile", "backend", "other"]
 Trust = Literal["public", "server", "signed"]
-Format = Literal["native", "segment"]
+Kind = Literal["landing", "event_dumps", "webhook_logs", "app_database"]
+Format = Literal[
+    "native", "segment", "mapped", "amplitude", "combined_log", "stripe", "github", "shopify"
+]
 RowIdentity = Literal["position", "content"]
 FunnelMode = Literal["ordered", "strict", "any"]
 SessionScope = Literal["person", "device", "client"]
@@ -57,7 +61,7 @@ FUNNEL_FIELDS = (
 )
 # fmt: on
 
-LATER_KINDS = ("event_dumps", "app_database", "webhook_logs", "kafka", "rest_api")
+LATER_KINDS = ("kafka", "rest_api")
 MIB = 2**20
 
 
@@ -124,12 +128,25 @@ class Identity(Section):
 
 
 class Source(Section):
-    """A feed of events."""
+    """A feed of records: what it is, where it lies, how it is read and what may be done with it.
+
+    Attributes:
+        kind: ``landing`` and ``webhook_logs`` are append-only JSON lines, ``event_dumps`` whole
+            files, ``app_database`` the tables of a database.
+        format: a known one, or ``mapped`` by ``mapping``.
+        path: folder or address; ``landing/<name>/`` unless said. For a database, where the rows
+            that were read are kept.
+        url: of a database, as SQLAlchemy writes it.
+    """
 
     name: Slug
-    kind: Annotated[Literal["landing"], BeforeValidator(_known_kind)] = "landing"
-    format: Format = "native"
-    path: Location
+    kind: Annotated[Kind, BeforeValidator(_known_kind)] = "landing"
+    format: Format | None = None
+    path: Location | None = None
+    url: Secret | None = None
+    tables: tuple[Table, ...] = ()
+    mapping: Mapping | None = None
+    csv: Csv = Csv()
     surface: Surface
     trust: Trust
     lawful_basis: LawfulBasis
@@ -146,9 +163,21 @@ class Source(Section):
         """The group whose producers' ids are compared; the source itself unless it shares one."""
         return self.dedupe_group or self.name
 
+    @property
+    def shape(self) -> Format:
+        """What its records look like: the format, or what follows from the other keys."""
+        if self.format is not None:
+            return self.format
+        return "mapped" if self.mapping is not None or self.kind == "app_database" else "native"
+
+    @property
+    def folder(self) -> str:
+        """Its folder below the home, or an address."""
+        return self.path or f"landing/{self.name}/"
+
     def location(self, home: Home) -> str:
         """The absolute folder of its segments, or their fsspec address."""
-        return self.path if is_address(self.path) else str(home.root / self.path)
+        return self.folder if is_address(self.folder) else str(home.root / self.folder)
 
 
 class Step(Section):
@@ -187,9 +216,22 @@ class Funnel(Section):
 
 
 class Revenue(Section):
-    """Which source is believed about money."""
+    """Which source is believed about money; several may be where their times do not overlap."""
 
-    source: Slug
+    source: Slug | None = None
+    sources: tuple[Slug, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The sources that are believed."""
+        return self.sources or ((self.source,) if self.source else ())
+
+
+class Dimension(Section):
+    """A property of events that reports can be cut by."""
+
+    name: Slug
+    from_: Text = Field(alias="from")
 
 
 class Publish(Section):
@@ -247,6 +289,7 @@ class Config(Section):
     key_events: tuple[Text, ...] = ()
     sign_up_event: Text = "sign_up"
     internal_users: tuple[UserId, ...] = ()
+    dimensions: tuple[Dimension, ...] = Field(default=(), max_length=20)
     exchange_rates: Location | None = None
     publish: Publish = Publish()
     schedules: Schedules = Schedules()

@@ -3,49 +3,65 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
-from governance.config.model import FUNNEL_FIELDS, Config, Funnel, is_address
+from governance.config.kinds import Broken, kind_rules
+from governance.config.model import FUNNEL_FIELDS, Config, Funnel, Source, is_address
 from governance.config.source_text import Document, Fault, Path_, dotted
 
 
 def broken_rules(config: Config, document: Document, root: Path) -> list[Fault]:
     """Every rule the configuration of the home at ``root`` breaks, each at its line."""
-    found = [*_sources(config, root), *_funnels(config), *_references(config)]
+    found = [
+        *_sources(config, root),
+        *_dimensions(config),
+        *_funnels(config),
+        *_references(config),
+    ]
     return [Fault(document.line(path), dotted(path), what, fix) for path, what, fix in found]
 
-
-_Broken = Iterator[tuple[Path_, str, str]]
 
 # The names end up in JSON paths of SQL: no quotes, no control characters.
 _PROPERTY = re.compile(r"properties(?:\.[^\s.'\"\\]+(?: [^\s.'\"\\]+)*)+")
 
 
-def _sources(config: Config, root: Path) -> _Broken:
+def _sources(config: Config, root: Path) -> Broken:
     yield from _repeated("sources", [source.name for source in config.sources])
     for i, source in enumerate(config.sources):
-        if _escapes(source.path):
+        if source.path and _escapes(source.path):
             yield ("sources", i, "path"), *_ESCAPES
+        yield from kind_rules(("sources", i), source)
         begin, end = source.occurred_from, source.occurred_until
         if begin and end and begin >= end:
             why = "Nothing could have occurred in between."
             yield ("sources", i, "occurred_until"), "is not after occurred_from.", why
         for other in config.sources[:i]:
-            if _overlap(_resolved(source.path, root), _resolved(other.path, root)):
+            if _overlap(_resolved(source.folder, root), _resolved(other.folder, root)):
                 what = f"reads the same files as source {other.name!r}."
                 yield ("sources", i, "path"), what, "Every event would count twice: part them."
 
 
-def _funnels(config: Config) -> _Broken:
+def _dimensions(config: Config) -> Broken:
+    yield from _repeated("dimensions", [dimension.name for dimension in config.dimensions])
+    for i, dimension in enumerate(config.dimensions):
+        if dimension.name in FUNNEL_FIELDS:
+            what = f"{dimension.name!r} is a field of events already."
+            yield ("dimensions", i, "name"), what, "Choose another name."
+        if not _PROPERTY.fullmatch(dimension.from_):
+            what = f"{dimension.from_!r} is not a property."
+            yield ("dimensions", i, "from"), what, "Write properties.<name>."
+
+
+def _funnels(config: Config) -> Broken:
     yield from _repeated("funnels", [funnel.name for funnel in config.funnels])
+    dimensions = {dimension.name for dimension in config.dimensions}
     for i, funnel in enumerate(config.funnels):
         yield from _exclusions(("funnels", i), funnel)
-        yield from _fields(("funnels", i), funnel)
+        yield from _fields(("funnels", i), funnel, dimensions)
 
 
-def _exclusions(path: Path_, funnel: Funnel) -> _Broken:
+def _exclusions(path: Path_, funnel: Funnel) -> Broken:
     steps = len(funnel.steps)
     for j, exclusion in enumerate(funnel.exclusions):
         here = (*path, "exclusions", j)
@@ -56,7 +72,7 @@ def _exclusions(path: Path_, funnel: Funnel) -> _Broken:
             yield (*here, "before"), "must be a later step than after.", "Steps are counted from 1."
 
 
-def _fields(path: Path_, funnel: Funnel) -> _Broken:
+def _fields(path: Path_, funnel: Funnel, dimensions: set[str]) -> Broken:
     """Every field a filter or a breakdown names must exist, or dbt would stop with an SQL error."""
     named = [((*path, "breakdowns", j), name) for j, name in enumerate(funnel.breakdowns)]
     for section, parts in (("steps", funnel.steps), ("exclusions", funnel.exclusions)):
@@ -66,7 +82,7 @@ def _fields(path: Path_, funnel: Funnel) -> _Broken:
             for name in part.where
         ]
     for here, name in named:
-        if name not in FUNNEL_FIELDS and not _PROPERTY.fullmatch(name):
+        if name not in FUNNEL_FIELDS and name not in dimensions and not _PROPERTY.fullmatch(name):
             yield here, f"{name!r} is not a field of events.", _field_hint(name)
 
 
@@ -77,14 +93,44 @@ def _field_hint(name: str) -> str:
     return f"Did you mean {close[0]!r}?" if close else f"For a property write properties.{name}."
 
 
-def _references(config: Config) -> _Broken:
+def _references(config: Config) -> Broken:
     names = [source.name for source in config.sources]
-    if config.revenue and config.revenue.source not in names:
-        close = get_close_matches(config.revenue.source, names, 1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Sources are: {', '.join(names)}."
-        yield ("revenue", "source"), f"{config.revenue.source!r} is not a source.", hint
+    if config.revenue:
+        yield from _revenue(config, names)
     if config.exchange_rates and _escapes(config.exchange_rates):
         yield ("exchange_rates",), *_ESCAPES
+
+
+def _revenue(config: Config, names: list[str]) -> Broken:
+    revenue = config.revenue
+    assert revenue is not None
+    if (revenue.source is None) == (not revenue.sources):
+        yield ("revenue",), "names one source, or several.", "Write {source: NAME}."
+    for j, name in enumerate(revenue.names):
+        here: Path_ = ("revenue", "sources", j) if revenue.sources else ("revenue", "source")
+        if name in names:
+            for other in revenue.names[:j]:
+                if name != other and not _apart(config.source(name), config.source(other)):
+                    yield (
+                        here,
+                        f"{name!r} and {other!r} would both count the same sales.",
+                        "Part them in time: occurred_until on the older one, occurred_from on"
+                        " the newer.",
+                    )
+            continue
+        close = get_close_matches(name, names, 1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Sources are: {', '.join(names)}."
+        yield here, f"{name!r} is not a source.", hint
+
+
+def _apart(one: Source, two: Source) -> bool:
+    """Whether no moment belongs to both."""
+    return any(
+        a.occurred_until is not None
+        and b.occurred_from is not None
+        and a.occurred_until <= b.occurred_from
+        for a, b in ((one, two), (two, one))
+    )
 
 
 _ESCAPES = (
@@ -114,7 +160,7 @@ def _overlap(one: PurePosixPath, two: PurePosixPath) -> bool:
     return one == two or one in two.parents or two in one.parents
 
 
-def _repeated(section: str, names: list[str]) -> _Broken:
+def _repeated(section: str, names: list[str]) -> Broken:
     for i, name in enumerate(names):
         if name in names[:i]:
             yield (section, i, "name"), f"{name!r} is used twice.", "Give each its own name."

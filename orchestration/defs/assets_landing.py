@@ -112,8 +112,8 @@ def raw_assets(home: Home, config: Config, manifest: Mapping[str, Any]) -> dg.As
 
 def _declared(source: Source) -> dict[str, Any]:
     return {
-        "path": dg.MetadataValue.path(str(source.path)),
-        "format": source.format,
+        "path": dg.MetadataValue.path(source.folder),
+        "format": source.shape,
         "surface": source.surface,
         "trust": source.trust,
         "lawful_basis": source.lawful_basis,
