@@ -24,6 +24,7 @@ from governance.config.model import (
     Source,
     Step,
     Storage,
+    Target,
     is_address,
 )
 from governance.config.scalars import SecretRef
@@ -49,6 +50,7 @@ __all__ = [
     "Step",
     "Storage",
     "Table",
+    "Target",
     "check_config",
     "dbt_vars",
     "is_address",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -17,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    model_validator,
 )
 
 from governance.config.mapping import Csv, Mapping, Table
@@ -234,12 +236,73 @@ class Dimension(Section):
     from_: Text = Field(alias="from")
 
 
+def _as_target(value: object) -> object:
+    """An address alone stands for a target at that address."""
+    return {"address": value} if isinstance(value, str) else value
+
+
+def _is_ours_to_replace(schema: str) -> str:
+    if schema == "public" or schema.startswith("pg_") or schema == "information_schema":
+        raise fault(
+            f"the schema {schema} is not one to replace as a whole.",
+            "Name a schema that holds nothing but the published marts, such as analytics.",
+        )
+    return schema
+
+
+class Target(Section):
+    """Where published versions go besides ``published/``: an address or a PostgreSQL schema."""
+
+    given_name: Slug | None = Field(default=None, alias="name")
+    address: Location | None = None
+    postgres: Secret | None = None
+    schema_: Annotated[Slug, AfterValidator(_is_ours_to_replace)] = Field(
+        default="analytics", alias="schema"
+    )
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> Target:
+        if (self.address is None) == (self.postgres is None):
+            raise fault(
+                "is one place: an address or a PostgreSQL schema.",
+                "Write s3://bucket/folder, or {postgres: env:NAME, schema: analytics}.",
+            )
+        if self.address is not None and not is_address(self.address):
+            raise fault(
+                f"{self.address!r} is not an address.",
+                "Write s3://bucket/folder or file:///folder.",
+            )
+        return self
+
+    @property
+    def name(self) -> str:
+        """What commands and messages call it: as configured, else its kind (``s3``)."""
+        kind = "postgres" if self.address is None else self.address.partition("://")[0].lower()
+        return self.given_name or re.sub(r"[^a-z0-9_]", "_", kind)
+
+
+def _named_apart(targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    names = [target.name for target in targets]
+    for name in names:
+        if names.count(name) > 1:
+            raise fault(
+                f"two targets are called {name!r}.", "Give each its own: {name: bi, address: …}."
+            )
+    return targets
+
+
 class Publish(Section):
-    """How many published versions are kept."""
+    """How many published versions are kept, and where they go besides ``published/``."""
 
     keep_hourly: Count = 7
     keep_daily: Count = 7
     max_bytes: Size | None = None
+    to: Annotated[
+        tuple[
+            Annotated[Target, BeforeValidator(_as_target, json_schema_input_type=str | Target)], ...
+        ],
+        AfterValidator(_named_apart),
+    ] = ()
 
 
 class Schedules(Section):
