@@ -1,9 +1,11 @@
 with
     events as (select * from {{ ref('stg_events') }} where disposition = 'accepted'),
 
-    -- few: duplicates and events denied by another copy
+    -- few: duplicates, events denied by another copy or the ledger, and rows that are gone
     set_aside as (
-        select source, segment, position, item from {{ ref('int_event_records') }} where disposition <> 'accepted'
+        select source, segment, position, item
+        from {{ ref('int_event_records') }}
+        where disposition <> 'accepted' or is_deleted
     ),
 
     sources as (select * from {{ ref('int_sources') }}),
@@ -30,8 +32,8 @@ with
             winners.event_name in {{ text_list(var('tl_key_events')) }} as is_key_event,
             {{ channel_signal('winners') }} as channel_signal,
             winners.revenue is not null
-            {%- if var('tl_revenue_source') %}
-                and winners.source = '{{ var("tl_revenue_source") }}'
+            {%- if var('tl_revenue_sources') %}
+                and winners.source in {{ text_list(var('tl_revenue_sources')) }}
             {%- endif %} as is_authoritative_revenue
         from winners
         left join sources on winners.source = sources.source
@@ -39,6 +41,7 @@ with
 
 select
     derived.dedupe_key as event_key,
+    derived.record_kind,
     derived.event_id,
     derived.event_name,
     derived.event_type,

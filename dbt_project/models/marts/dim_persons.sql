@@ -14,17 +14,77 @@ with
             count(*) as events,
             bool_or(events.is_bot) as is_bot,
             bool_or(events.is_internal) as is_internal,
-            bool_or(events.identity_rule = 'direct') as is_known,
-            -- the latest word on consent that travelled with an accepted event
-            max_by(
-                detail.consent_analytics, {ts:events.occurred_at, id:events.event_id, key:events.event_key}
-            ) as consent_analytics,
-            max_by(
-                detail.consent_marketing, {ts:events.occurred_at, id:events.event_id, key:events.event_key}
-            ) as consent_marketing
+            bool_or(events.identity_rule = 'direct') as is_known
         from events
-        inner join {{ ref('int_events') }} as detail on events.event_key = detail.event_key
         group by events.person_id
+    ),
+
+    spoken as (
+        select
+            events.person_id,
+            events.occurred_at,
+            events.event_id,
+            events.event_key,
+            details.record_kind = 'consent' as is_ledger_entry,
+            details.user_id,
+            details.anonymous_id,
+            details.device_id,
+            details.consent_analytics,
+            details.consent_marketing
+        from events
+        inner join {{ ref('int_events') }} as details on events.event_key = details.event_key
+        where details.consent_analytics is not null or details.consent_marketing is not null
+    ),
+
+    ledger as (select * from {{ ref('int_consent_ledger') }}),
+
+    -- what travelled with an accepted event, and what a ledger says. A ledger's word on a user is the person's; on a
+    -- device it is the word of whoever used it then, unless the entry names a user as well
+    words as (
+        select person_id, occurred_at, event_id, event_key, 0 as is_from_ledger, consent_analytics, consent_marketing
+        from spoken
+        where not is_ledger_entry
+        union all
+        select nodes.person_id, ledger.valid_from, '', '', 1, ledger.consent_analytics, ledger.consent_marketing
+        from ledger
+        inner join {{ ref('int_identity_nodes') }} as nodes on ledger.kind = nodes.kind and ledger.value = nodes.value
+        where ledger.kind = 'user_id' and nodes.person_id is not null
+        union all
+        select spoken.person_id, ledger.valid_from, '', '', 1, ledger.consent_analytics, ledger.consent_marketing
+        from ledger
+        inner join
+            spoken
+            on ledger.valid_from = spoken.occurred_at
+            and ledger.value = case when ledger.kind = 'device_id' then spoken.device_id else spoken.anonymous_id end
+        where ledger.kind in ('anonymous_id', 'device_id') and spoken.is_ledger_entry and spoken.user_id is null
+    ),
+
+    -- of one moment the ledger is believed before the event, and a no before a yes
+    consents as (
+        select
+            person_id,
+            max_by(
+                consent_analytics,
+                {
+                    ts:occurred_at,
+                    ledger:is_from_ledger,
+                    denied:cast(is_from_ledger = 1 and not consent_analytics as integer),
+                    id:event_id,
+                    key:event_key
+                }
+            ) filter (consent_analytics is not null) as consent_analytics,
+            max_by(
+                consent_marketing,
+                {
+                    ts:occurred_at,
+                    ledger:is_from_ledger,
+                    denied:cast(is_from_ledger = 1 and not consent_marketing as integer),
+                    id:event_id,
+                    key:event_key
+                }
+            ) filter (consent_marketing is not null) as consent_marketing
+        from words
+        group by person_id
     ),
 
     first_sessions as (
@@ -55,8 +115,9 @@ select
     seen.is_known,
     seen.is_bot,
     seen.is_internal,
-    seen.consent_analytics,
-    seen.consent_marketing
+    consents.consent_analytics,
+    consents.consent_marketing
 from seen
+left join consents on seen.person_id = consents.person_id
 left join first_sessions on seen.person_id = first_sessions.person_id
 left join identifiers on seen.person_id = identifiers.person_id
