@@ -138,16 +138,21 @@ class Contracts:
             return Verdict("invalid", contract.version, "", "cannot be read as JSON")
         return Verdict("invalid", contract.version, _pointer(error.instance_path), _detail(error))
 
-    def split(self, event_name: str, properties: Mapping[str, object]) -> Split:
+    def split(
+        self,
+        event_name: str,
+        properties: Mapping[str, object],
+        declared: Mapping[str, FieldClass] | None = None,
+    ) -> Split:
         """Sort properties into reviewed, unreviewed and direct identifiers.
 
-        Unreviewed are those the contract does not declare or classes as free text or sensitive, and
-        all of an unplanned event.
+        Unreviewed are those nobody declares or that are classed as free text or sensitive. A
+        contract decides alone; ``declared`` is what a mapping says where there is none.
         """
         contract = self._by_event.get(event_name)
-        if contract is None:
+        classes = declared if contract is None else contract.classes
+        if not classes:
             return Split({}, dict(properties), {})
-        classes = contract.classes
         reviewed: dict[str, object] = {}
         unreviewed: dict[str, object] = {}
         direct: dict[str, object] = {}

@@ -16,8 +16,11 @@ from governance.config import Limits, Source
 from governance.contracts import Contracts
 from governance.keys import Keys
 from governance.masking import mask_text
+from ingestion.containers.rows import Row as FileRow
 from ingestion.delivery import Delivery, narrowed, unwrap
-from ingestion.formats import FORMATS
+from ingestion.formats import format_of
+from ingestion.formats.fields import plain
+from ingestion.formats.record import Format
 from ingestion.identifiers import Identifiers
 from ingestion.judge import Judge, Place, Row
 from ingestion.parser import WHITESPACE, JsonObject, dump, needs_inspection, parse
@@ -26,7 +29,7 @@ from ingestion.receipts import Receipt, Receipts
 from ingestion.refusals import Reason, Refusal
 from ingestion.rejects import RejectFile
 from ingestion.segments import Span
-from ingestion.times import HOUR
+from ingestion.times import HOUR, from_microseconds
 
 BATCH_ROWS = 20_000
 _GROUP_LINES = 2_000
@@ -88,7 +91,6 @@ class SpanReader:
         self._receipts = receipts
         self._rejects = rejects
         self._remember = remember
-        self._format = FORMATS[source.format]
         self._identifiers = Identifiers(keys)
         self._judge = Judge(
             source,
@@ -98,6 +100,7 @@ class SpanReader:
             identifiers=self._identifiers,
             load_began=load_began,
         )
+        self._format: Format  # of the span that is read
         self._events: list[Row] = []
         self._refused: list[Row] = []
         self._heavy: list[tuple[int, bytes]] = []  # rejects that stand for a line, by index
@@ -108,11 +111,12 @@ class SpanReader:
         return self._judge.unidentified
 
     def read(self, span: Span, blocks: Iterable[bytes], tally: Tally) -> Iterator[Batch]:
-        """The batches of one span; ``tally`` is filled on the way.
+        """The batches of one span of JSON lines; ``tally`` is filled on the way.
 
         The vault and the reject file are safe on disk before the rows that refer to them are handed
         out.
         """
+        self._begin(span)
         for group in _groups(split_lines(blocks, span.start, self._limits.line_bytes)):
             self._group(span, group, tally)
             tally.end = group[-1].offset + group[-1].length
@@ -120,6 +124,42 @@ class SpanReader:
                 yield self._flush(tally)
         if self._events or self._refused:
             yield self._flush(tally)
+
+    def read_rows(
+        self, span: Span, groups: Iterable[list[FileRow]], tally: Tally
+    ) -> Iterator[Batch]:
+        """As ``read``, of a span of rows: of a table, or of lines of text."""
+        self._begin(span)
+        for group in groups:
+            for row in group:
+                self._row(span, row)
+            tally.lines += len(group)
+            tally.end = group[-1].position + 1
+            if len(self._events) + len(self._refused) >= BATCH_ROWS:
+                yield self._flush(tally)
+        if self._events or self._refused:
+            yield self._flush(tally)
+
+    def _begin(self, span: Span) -> None:
+        self._format = format_of(self._source, self._keys.digest, span.segment.name)
+        self._judge.file = span.identity
+
+    def _row(self, span: Span, row: FileRow) -> None:
+        parts = self._format.parts
+        if row.record is None:
+            place = Place(span.segment.name, span.generation, row.position, 0)
+            refusal = row.refusal or Refusal(Reason.NOT_AN_OBJECT)
+            self._refuse(place, row.data[:_KEPT_OF_LONG], refusal, records=parts)
+            return
+        delivery = Delivery(row.record, None, None, None, None, False)
+        for item in range(parts):
+            place = Place(span.segment.name, span.generation, row.position, item)
+            try:
+                native = self._format.to_native(row.record, delivery, item)
+                self._events.append(self._judge.row(native, delivery, place))
+            except Refusal as refusal:
+                data = row.data or dump(plain(row.record))
+                self._refuse(place, data, refusal, delivery=delivery, record=row.record)
 
     def _group(self, span: Span, lines: list[Line], tally: Tally) -> None:
         """Judge some lines without the cycle collector.
@@ -161,11 +201,22 @@ class SpanReader:
             try:
                 if type(record) is not dict:
                     raise Refusal(Reason.NOT_AN_OBJECT, "", "a record must be a JSON object")
-                native = self._format.to_native(record, delivery.body, delivery.path)
+                native = self._format.to_native(self._whole(record, delivery), delivery, item)
                 self._events.append(self._judge.row(native, delivery, place))
             except Refusal as refusal:
                 data = line.data if len(records) == 1 else dump(narrowed(parsed, delivery, item))
                 self._refuse(place, data, refusal, delivery=delivery, record=record)
+
+    def _whole(self, record: JsonObject, delivery: Delivery) -> JsonObject:
+        """What a format of deliveries maps: the record with its headers and its receipt."""
+        if not self._format.whole:
+            return record
+        received_at = delivery.received_at
+        return {
+            "body": record,
+            "headers": delivery.headers,
+            "received_at": None if received_at is None else from_microseconds(received_at),
+        }
 
     def _refuse_line(self, span: Span, line: Line, refusal: Refusal) -> None:
         place = Place(span.segment.name, span.generation, line.offset, 0)
@@ -182,6 +233,7 @@ class SpanReader:
         digest: bytes = b"",
         delivery: Delivery | None = None,
         record: object = None,
+        records: int = 1,
     ) -> None:
         stored = self._rejects.append(data)
         identity = "\x1f".join(map(str, (self._source.name, *place)))
@@ -198,7 +250,7 @@ class SpanReader:
                 receipt_id,
                 hour,
                 self._keys.digest(identity.encode("utf-8", "surrogateescape")),
-                1,
+                records,
                 refusal.reason.value,
                 mask_text(pointer)[0],
                 refusal.detail,
@@ -215,7 +267,7 @@ class SpanReader:
         if type(record) is not dict or delivery is None:
             return None
         try:
-            native = self._format.to_native(record, delivery.body, delivery.path)
+            native = self._format.to_native(self._whole(record, delivery), delivery, 0)
             return self._judge.event_name(native.event)
         except Refusal:
             return None

@@ -7,6 +7,7 @@ body an object or the text of one. ``receipts`` counts the same shapes on its ow
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ingestion.parser import JsonObject, parse
@@ -27,6 +28,8 @@ class Delivery(NamedTuple):
     path: str | None
     """Of the request, where the collector kept it: Segment's browser calls differ only in it."""
     wrapped: bool
+    headers: Mapping[str, str] = {}
+    """Of the request, names in small letters."""
 
 
 def unwrap(line: JsonObject, *, depth: int, batch_events: int) -> Delivery:
@@ -53,8 +56,9 @@ def unwrap(line: JsonObject, *, depth: int, batch_events: int) -> Delivery:
         raise Refusal(
             Reason.BATCH_TOO_LONG, _batch_pointer(wrapped), "more records than limits.batch_events"
         )
-    path = _path(line) if wrapped else None
-    return Delivery(body, records, received_at, receipt_id, path, wrapped)
+    if not wrapped:
+        return Delivery(body, records, received_at, receipt_id, None, False)
+    return Delivery(body, records, received_at, receipt_id, _path(line), True, _headers(line))
 
 
 def narrowed(line: JsonObject, delivery: Delivery, item: int) -> JsonObject:
@@ -97,6 +101,13 @@ def _is_batch(line: JsonObject) -> bool:
 
 def _batch_pointer(wrapped: bool) -> str:
     return "/body/batch" if wrapped else "/batch"
+
+
+def _headers(line: JsonObject) -> dict[str, str]:
+    headers = line.get("headers")
+    if type(headers) is not dict:
+        return {}
+    return {name.lower(): text for name, text in headers.items() if type(text) is str}
 
 
 def _path(line: JsonObject) -> str | None:

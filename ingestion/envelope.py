@@ -7,8 +7,10 @@ string where a boolean belongs is a refusal, not a guess.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, cast
 
+from governance.classes import FieldClass
 from governance.contracts import Contracts
 from governance.masking import mask_json, mask_text, reduce_url, reduce_urls
 from ingestion.identifiers import Identifiers
@@ -134,11 +136,13 @@ class Envelope:
             self._identifiers.identifier(order, "/revenue/order_id"),
         )
 
-    def properties(self, event_name: str, properties: JsonObject) -> tuple[str | None, str | None]:
+    def properties(
+        self, event_name: str, properties: JsonObject, classes: Mapping[str, FieldClass]
+    ) -> tuple[str | None, str | None]:
         """Reviewed and unreviewed properties as JSON, direct identifiers as tokens, masked."""
         if not properties:
             return None, None
-        split = self._contracts.split(event_name, properties)
+        split = self._contracts.split(event_name, properties, classes)
         reviewed = split.reviewed
         for name, value in split.direct.items():
             if value is not None and value != "":

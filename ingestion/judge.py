@@ -17,9 +17,17 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from governance.config import Limits, Source
-from governance.consent import PURPOSES, Decision, as_boolean, combine, read_consent_map, read_flag
+from governance.consent import (
+    ACCEPTED,
+    PURPOSES,
+    Decision,
+    as_boolean,
+    combine,
+    read_consent_map,
+    read_flag,
+)
 from governance.consent import judge as judge_consent
-from governance.contracts import Contracts, Verdict
+from governance.contracts import UNPLANNED, Contracts, Verdict
 from governance.keys import Keys
 from governance.masking import is_suspect, mask_text
 from ingestion.clock import CLIENTS, Clock, Times, optional_time
@@ -79,6 +87,8 @@ class Judge:
         self._contracts = contracts
         self._clock = Clock(source, load_began)
         self._envelope = Envelope(identifiers, contracts, string_chars=limits.string_chars)
+        self.file: str | None = None
+        """What records without an id are numbered in, where it is not the segment's name."""
         self.unidentified = 0
         """Records known by their position alone: no id, and no row_identity declared."""
 
@@ -104,6 +114,11 @@ class Judge:
         digest = self._keys.digest(dump(_content(event)))
         event_id, dedupe_key = self._identity(event, place, digest)
         consent, decision = self._consent(native)
+        stands_for = (
+            native.kind,
+            optional_time(native.version_at, "/version_at"),
+            native.deleted,
+        )
         received_at = delivery.received_at
         record = (
             self._source.name,
@@ -112,10 +127,13 @@ class Judge:
             None if received_at is None else received_at - received_at % HOUR,
         )
         if decision.disposition == "stripped":
-            judged = ("stripped", decision.reason, dedupe_key, digest, None, None, envelope.masked)
+            judged = (
+                *stands_for,
+                *("stripped", decision.reason, dedupe_key, digest, None, None, envelope.masked),
+            )
             return self._stripped(record, judged, name, times, consent, surface)
         properties = object_at(event, "properties")
-        verdict = self._verdict(name, properties)
+        verdict = self._verdict(name, properties) if native.kind == "event" else UNPLANNED
         if kind == "alias":
             # An identifier, so it has its column; as a property it would stand there in clear.
             previous = properties.get("previous_id")
@@ -125,10 +143,12 @@ class Judge:
         who = envelope.who(subject, context, previous)
         where = envelope.where(context)
         money = envelope.money(event.get("revenue"))
-        rest = envelope.properties(name, properties)
+        planned = name if native.kind == "event" else ""
+        rest = envelope.properties(planned, properties, native.classes)
         version = envelope.text(context.get("schema_version"), "/context/schema_version")
         return (
             *record,
+            *stands_for,
             *("accepted", None, dedupe_key, digest, verdict.status, verdict.version),
             *(envelope.masked, event_id, name, kind, version),
             self._is_interactive(name, kind, surface),
@@ -215,7 +235,8 @@ class Judge:
             made = f"row_{digest}"
         else:
             self.unidentified += self._source.row_identity is None
-            where = f"{self._source.name}\x1f{place.segment}\x1f{place.position}\x1f{place.item}"
+            file = self.file or place.segment
+            where = f"{self._source.name}\x1f{file}\x1f{place.position}\x1f{place.item}"
             made = f"pos_{self._keys.digest(where.encode('utf-8', 'surrogateescape'))}"
         return made, self._keys.dedupe_key(group, made)
 
@@ -241,6 +262,9 @@ class Judge:
             optional_time(said.get("checked_at"), "/consent/checked_at"),
             self._envelope.text(said.get("version"), "/consent/version"),
         )
+        if native.kind == "consent" or native.deleted:
+            # What somebody agreed to is kept whatever they said; of a row that is gone nothing is.
+            return columns, ACCEPTED
         return columns, judge_consent(self._source.lawful_basis, analytics)
 
 

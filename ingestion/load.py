@@ -62,6 +62,8 @@ class SourceReport:
     """Records without an id and without a row_identity: known by their position, never dropped."""
     waiting: tuple[Waiting, ...]
     problems: tuple[Problem, ...]
+    ignored: tuple[Problem, ...] = ()
+    """Files whose ending nobody knows: left alone, and not an error."""
 
     @property
     def records(self) -> int:
@@ -294,4 +296,5 @@ def _report(part: SourceReading) -> SourceReport:
         by_position=part.unidentified,
         waiting=tuple(part.waiting),
         problems=tuple(part.problems),
+        ignored=tuple(part.ignored),
     )

@@ -25,6 +25,10 @@ RECORD = [
 EVENTS = pa.schema(
     [
         *RECORD,
+        # what the record stands for
+        pa.field("record_kind", pa.string(), nullable=False),  # event, or of which table's rows
+        pa.field("version_at", TIME),  # of rows that change: the latest version counts
+        pa.field("is_deleted", pa.bool_(), nullable=False),  # the row is gone: no event
         # the loader's judgement
         pa.field("disposition", pa.string(), nullable=False),  # accepted | stripped
         pa.field("strip_reason", pa.string()),  # missing | denied | unreadable | contradictory

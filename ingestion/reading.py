@@ -23,14 +23,18 @@ from governance.home import Home
 from governance.keys import Keys
 from governance.progress import Progress
 from governance.vault import Vault, open_vault
-from ingestion.batches import SpanReader, Tally
+from ingestion.batches import Batch, SpanReader, Tally
+from ingestion.compression import DamagedError
+from ingestion.dumps import count_rows, plan_whole, rows
+from ingestion.formats import format_of
 from ingestion.identifiers import Identifiers
 from ingestion.parser import parse
+from ingestion.planning import plan
 from ingestion.raw_schema import RECEIPTS, SEGMENTS, TABLES
-from ingestion.receipts import Receipts
+from ingestion.receipts import Receipt, Receipts
 from ingestion.refusals import Refusal
 from ingestion.rejects import RejectFile
-from ingestion.segments import Committed, DamagedError, Landing, Problem, Span, Waiting, plan
+from ingestion.segments import Committed, Landing, Problem, Span, Waiting
 
 Tables = dict[str, pa.Table]
 Positions = Mapping[tuple[str, str], Committed]
@@ -44,6 +48,7 @@ class SourceReading:
     spans: list[Span] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
+    ignored: list[Problem] = field(default_factory=list)
     tallies: list[Tally] = field(default_factory=list)
     unidentified: int = 0
 
@@ -76,7 +81,9 @@ class Reading:
         self._began = load_began
         self._progress = progress
         self._receipts = Receipts()
-        self.sources = [self._plan(Landing(home, source), positions, again) for source in sources]
+        self.sources = [
+            self._plan(Landing.of(home, source), positions, again) for source in sources
+        ]
         self.receipts = self._count()
 
     def close(self) -> None:
@@ -121,8 +128,7 @@ class Reading:
             for span in part.spans:
                 tally = Tally(end=span.start)
                 at = span.start
-                blocks = part.landing.blocks(span.segment, span.start, span.end)
-                for batch in reader.read(span, blocks, tally):
+                for batch in self._batches(reader, part.landing, span, tally):
                     tables = {"events": batch.events, "rejects": batch.rejects}
                     yield {k: t for k, t in tables.items() if t is not None}, tally.end - at
                     at = tally.end
@@ -132,27 +138,49 @@ class Reading:
         finally:
             rejects.close()
 
+    def _batches(
+        self, reader: SpanReader, landing: Landing, span: Span, tally: Tally
+    ) -> Iterator[Batch]:
+        if span.segment.container == "lines":
+            yield from reader.read(span, landing.blocks(span.segment, span.start, span.end), tally)
+            return
+        found = rows(landing, span, self._config.limits)
+        yield from reader.read_rows(span, found, tally)
+
     def _plan(self, landing: Landing, positions: Positions, again: bool) -> SourceReading:
         part = SourceReading(landing)
         for segment in landing.segments():
-            found = plan(
-                landing,
-                segment,
-                positions.get((segment.source, segment.name)),
-                again=again,
-                digest=self._keys.digest,
-                is_record=self._is_record,
-                line_bytes=self._config.limits.line_bytes,
-            )
+            committed = positions.get((segment.source, segment.name))
+            if landing.source.is_appended:
+                found = plan(
+                    landing,
+                    segment,
+                    committed,
+                    again=again,
+                    digest=self._keys.digest,
+                    is_record=self._is_record,
+                    line_bytes=self._config.limits.line_bytes,
+                )
+            else:
+                found = plan_whole(
+                    landing,
+                    segment,
+                    committed,
+                    again=again,
+                    digest=self._keys.digest,
+                    limits=self._config.limits,
+                )
             if isinstance(found, Span):
                 part.spans.append(found)
                 left = segment.size - found.end
-                if segment.compression is None and left > 0:
+                if landing.source.is_appended and segment.compression is None and left > 0:
                     part.waiting.append(Waiting(segment.source, segment.name, left))
             elif isinstance(found, Problem):
                 part.problems.append(found)
             elif isinstance(found, Waiting):
                 part.waiting.append(found)
+        part.problems += landing.problems
+        part.ignored += landing.ignored
         return part
 
     def _is_record(self, line: bytes) -> bool:
@@ -164,13 +192,12 @@ class Reading:
 
     def _count(self) -> pa.Table:
         """The receipts of all spans: counted before, and apart from, the reading of events."""
-        rows: list[tuple[Any, ...]] = []
+        receipts: list[tuple[Any, ...]] = []
         spans = [(part.landing, span) for part in self.sources for span in part.spans]
         for number, (landing, span) in enumerate(spans):
             self._progress("Counting receipts (segments)", number, len(spans))
-            blocks = landing.blocks(span.segment, span.start, span.end)
             try:
-                counted = self._receipts.count(blocks, line_bytes=self._config.limits.line_bytes)
+                counted = self._counted(landing, span)
             except DamagedError as error:
                 raise UserError(
                     f"{span.segment.path} changed while it was read.",
@@ -178,8 +205,16 @@ class Reading:
                     fix="Load again once nobody rewrites it.",
                 ) from None
             place = (span.segment.source, span.segment.name, span.generation, span.start, span.end)
-            rows += [(*place, receipt.receipt_hour, receipt.records) for receipt in counted]
-        return _table(rows, RECEIPTS)
+            receipts += [(*place, receipt.receipt_hour, receipt.records) for receipt in counted]
+        return _table(receipts, RECEIPTS)
+
+    def _counted(self, landing: Landing, span: Span) -> list[Receipt]:
+        """Records of a span: of rows, as many as each stands for; rows have no hour of receipt."""
+        if span.segment.container == "lines":
+            blocks = landing.blocks(span.segment, span.start, span.end)
+            return self._receipts.count(blocks, line_bytes=self._config.limits.line_bytes)
+        parts = format_of(landing.source, self._keys.digest, span.segment.name).parts
+        return [Receipt(None, parts * count_rows(landing, span, self._config.limits))]
 
 
 def _segment_row(span: Span, tally: Tally) -> pa.Table:

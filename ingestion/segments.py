@@ -1,44 +1,57 @@
-"""Segments: the append-only files of a source's landing folder, and which bytes of them are new.
+"""Segments: the files of a source's folder, local or at any fsspec address.
 
-Works on local folders and on any fsspec address. Offsets count uncompressed bytes. What was read is
-known from committed rows of ``raw.segments``; this module only compares those with the files.
+Append-only files of JSON lines grow; dumps and the spool of databases are whole files, read once. A
+zip archive is as many segments as it has members. What was read is known from committed rows of
+``raw.segments``; ``planning`` and ``dumps`` compare those with the files.
 """
 
 from __future__ import annotations
 
-import gzip
-import io
-import time
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal
 
-import zstandard
 from fsspec.core import url_to_fs
 
-from governance.config import Source, is_address
+from governance.config import Source
 from governance.errors import UserError
 from governance.home import Home
+from ingestion.compression import (
+    BLOCK_BYTES,
+    Compression,
+    DamagedError,
+    compression_of,
+    decompressed,
+    read_block,
+    skip,
+)
+from ingestion.containers.rows import FileProblem
+from ingestion.spool import folder_of
 
-Compression = Literal["gzip", "zstd"] | None
+ContainerKind = Literal["lines", "text", "csv", "parquet"]
 
-BLOCK_BYTES = 1 << 22
 HEAD_BYTES = 4096
-TAIL_PATIENCE_SECONDS = 3600
-"""An unfinished last line that has not grown for so long is read as it is."""
+MEMBER = "!/"
+"""Between the name of an archive and that of a member."""
 
-_SUFFIXES = (".jsonl", ".ndjson", ".json")
-_COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
-
-IsRecord = Callable[[bytes], bool]
+_CONTAINERS: dict[str, ContainerKind] = {
+    ".jsonl": "lines",
+    ".ndjson": "lines",
+    ".json": "lines",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".log": "text",
+    ".txt": "text",
+}
+_APPENDED = ("landing", "webhook_logs")
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A file of a source."""
+    """A file of a source, or a member of an archive."""
 
     source: str
     name: str  # below the source's folder
@@ -46,6 +59,8 @@ class Segment:
     size: int  # bytes of the file, compressed ones counted as they lie
     modified: float  # seconds since 1970
     compression: Compression
+    container: ContainerKind = "lines"
+    member: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +75,15 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The bytes of a segment one load reads: whole lines from ``start`` to ``end``."""
+    """What one load reads of a segment: whole lines, or rows, from ``start`` to ``end``."""
 
     segment: Segment
     generation: int
     start: int
     end: int
     head_digest: str
+    identity: str | None = None
+    """Of a dump: the digest of its content, so that the same file under another name is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +105,26 @@ class Waiting:
     bytes: int
 
 
+@dataclass(slots=True)
 class Landing:
-    """The landing folder of one source."""
+    """The folder of one source.
 
-    def __init__(self, home: Home, source: Source) -> None:
-        self.source = source
-        self.where = source.location(home)
-        self._fs, self._root = url_to_fs(self.where)
+    ``segments`` fills ``problems`` and ``ignored``, the files whose ending nobody knows.
+    """
+
+    source: Source
+    where: str
+    problems: list[Problem] = field(default_factory=list)
+    ignored: list[Problem] = field(default_factory=list)
+    _fs: Any = None
+    _root: str = ""
+
+    @classmethod
+    def of(cls, home: Home, source: Source) -> Landing:
+        """The folder of ``source`` in ``home``."""
+        where = source.location(home)
+        system, root = url_to_fs(where)
+        return cls(source, where, _fs=system, _root=root)
 
     def segments(self) -> list[Segment]:
         """All segments in the order of their names.
@@ -102,32 +132,16 @@ class Landing:
         Raises:
             UserError: the folder does not exist or cannot be listed.
         """
-        try:
-            if not self._fs.exists(self._root):
-                raise self._missing()
-            self._fs.invalidate_cache()
-            found: dict[str, dict[str, Any]] = self._fs.find(self._root, detail=True)
-        except PermissionError as error:
-            raise UserError(
-                f"The landing folder of source {self.source.name!r} cannot be listed: {self.where}",
-                why=str(error),
-                fix="Let this user read it.",
-            ) from None
-        segments = []
-        for path, entry in sorted(found.items()):
+        self.problems, self.ignored = [], []
+        segments: list[Segment] = []
+        for path, entry in sorted(self._listed().items()):
             name = path[len(self._root) :].lstrip("/")
-            stem, compression = _compression(name)
-            if stem.endswith(_SUFFIXES) and not name.rpartition("/")[2].startswith("."):
-                segments.append(
-                    Segment(
-                        self.source.name,
-                        name,
-                        path,
-                        entry["size"] or 0,
-                        _modified(entry),
-                        compression,
-                    )
-                )
+            if any(part.startswith(".") for part in name.split("/")):
+                continue
+            found = Segment(
+                self.source.name, name, path, entry["size"] or 0, _modified(entry), None
+            )
+            segments += self._known(found)
         return segments
 
     def head(self, segment: Segment, length: int) -> bytes:
@@ -142,10 +156,10 @@ class Landing:
             DamagedError: a compressed file is truncated or damaged.
         """
         left = None if end is None else end - start
-        with self._open(segment) as file:
-            _skip(file, start)
+        with self.opened(segment) as file:
+            skip(file, start)
             while left is None or left > 0:
-                block = _read(file, BLOCK_BYTES if left is None else min(BLOCK_BYTES, left))
+                block = read_block(file, BLOCK_BYTES if left is None else min(BLOCK_BYTES, left))
                 if not block:
                     return
                 if left is not None:
@@ -153,199 +167,118 @@ class Landing:
                 yield block
 
     @contextmanager
-    def _open(self, segment: Segment) -> Iterator[BinaryIO]:
+    def opened(self, segment: Segment) -> Iterator[BinaryIO]:
+        """The uncompressed bytes of a segment as a file."""
         with self._fs.open(segment.path, "rb") as raw:
-            if segment.compression == "gzip":
-                with gzip.GzipFile(fileobj=raw) as file:
-                    yield cast("BinaryIO", file)
-            elif segment.compression == "zstd":
-                with io.BufferedReader(_ZstdFile(raw)) as file:
-                    yield cast("BinaryIO", file)
+            if segment.member is None:
+                with decompressed(raw, segment.compression) as file:
+                    yield file
+                return
+            from ingestion.containers import archives
+
+            with (
+                archives.member(raw, segment.member) as inner,
+                decompressed(inner, segment.compression) as file,
+            ):
+                yield file
+
+    def _listed(self) -> dict[str, dict[str, Any]]:
+        try:
+            if not self._fs.exists(self._root):
+                if self.source.kind == "app_database":
+                    return {}  # nothing was read from it yet
+                raise self._missing()
+            self._fs.invalidate_cache()
+            return self._fs.find(self._root, detail=True)
+        except PermissionError as error:
+            raise UserError(
+                f"The folder of source {self.source.name!r} cannot be listed: {self.where}",
+                why=str(error),
+                fix="Let this user read it.",
+            ) from None
+
+    def _known(self, file: Segment) -> list[Segment]:
+        """The segments a file is: none when nobody knows its ending, or its table."""
+        if self.source.kind == "app_database":
+            tables = {folder_of(table.table) for table in self.source.tables}
+            if file.name.rpartition("/")[0] not in tables:
+                return []  # of a table that is configured no more
+        if file.name.lower().endswith(".zip") and self.source.kind not in _APPENDED:
+            return self._members(file)
+        stem, compression = compression_of(file.name)
+        container = self._container(stem)
+        if container is None:
+            self.ignored.append(_unknown(file, self.source))
+            return []
+        return [replace(file, compression=compression, container=container)]
+
+    def _members(self, archive: Segment) -> list[Segment]:
+        from ingestion.containers import archives
+
+        found: list[Segment] = []
+        try:
+            with self._fs.open(archive.path, "rb") as raw:
+                members = archives.members(raw)
+        except (FileProblem, OSError) as error:
+            fix = error.fix if isinstance(error, FileProblem) else "Let this user read it."
+            self.problems.append(Problem(archive.source, archive.name, str(error), fix))
+            return []
+        for member in members:
+            name = f"{archive.name}{MEMBER}{member.name}"
+            stem, compression = compression_of(member.name)
+            container = self._container(stem)
+            part = replace(
+                archive, name=name, size=member.size, member=member.name, compression=compression
+            )
+            if container is None:
+                self.ignored.append(_unknown(part, self.source))
             else:
-                yield raw
+                found.append(replace(part, container=container))
+        return found
+
+    def _container(self, stem: str) -> ContainerKind | None:
+        ending = "." + stem.lower().rpartition(".")[2]
+        found = _CONTAINERS.get(ending)
+        if self.source.kind in _APPENDED:
+            return found if found == "lines" else None
+        if self.source.shape == "combined_log":
+            return "text"  # nobody agrees how access logs are called
+        return found
 
     def _missing(self) -> UserError:
         return UserError(
-            f"The landing folder of source {self.source.name!r} does not exist: {self.where}",
-            why="Its path in throughline.yml is where its segments are expected.",
+            f"The folder of source {self.source.name!r} does not exist: {self.where}",
+            why="Its path in throughline.yml is where its files are expected.",
             fix=f"mkdir -p {self.where}   (or mend sources.path in throughline.yml)",
         )
 
 
-class DamagedError(Exception):
-    """A compressed file that ends too soon or cannot be decompressed."""
+def damaged(segment: Segment, error: DamagedError) -> Problem:
+    """A compressed file that is not whole."""
+    return Problem(
+        segment.source,
+        segment.name,
+        f"is not a whole {segment.compression} file: {error}",
+        "It is loaded once it is complete; if nobody writes it any more, replace it.",
+    )
 
 
-class _ZstdFile(io.RawIOBase):
-    """Decompressed zstd frames; the library's reader ends a truncated file as if it were whole."""
-
-    _STEP = 2048  # of input: what a hostile file can blow up at once stays below 100 MB
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
-        self._inside = False
-        self._ready = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            data = self._raw.read(self._STEP)
-            if not data:
-                if self._inside:
-                    raise EOFError("it ends inside a frame")
-                return 0
-            self._feed(data)
-        taken = min(len(buffer), len(self._ready))
-        buffer[:taken] = self._ready[:taken]
-        self._ready = self._ready[taken:]
-        return taken
-
-    def _feed(self, data: bytes) -> None:
-        pieces = []
-        while data:
-            self._inside = True
-            pieces.append(self._frame.decompress(data))
-            data = self._frame.unused_data
-            if self._frame.eof:
-                self._inside = False
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
-            else:
-                break
-        self._ready = b"".join(pieces)
+def unreadable(segment: Segment, error: OSError) -> Problem:
+    """A file the system does not let us read."""
+    return Problem(
+        segment.source, segment.name, f"cannot be read: {error}", "Let this user read it."
+    )
 
 
-def plan(
-    landing: Landing,
-    segment: Segment,
-    committed: Committed | None,
-    *,
-    again: bool,
-    digest: Callable[[bytes], str],
-    is_record: IsRecord,
-    line_bytes: int,
-    now: float | None = None,
-) -> Span | Problem | Waiting | None:
-    """What to read of a segment.
-
-    Returns:
-        the span to read; a problem; what is waited for; None when there is nothing new.
-    """
-    start = 0 if committed is None or again else committed.to_offset
-    generation = 1 if committed is None else committed.generation + again
-    try:
-        if committed and not again:
-            changed = _changed(landing, segment, committed, digest)
-            if changed:
-                return changed
-            if segment.size == committed.size and (segment.compression or segment.size == start):
-                return None
-        end = (
-            _whole_length(landing, segment)
-            if segment.compression
-            else _last_line_end(landing, segment, start, is_record, line_bytes, now or time.time())
-        )
-        if end <= start:
-            left = 0 if segment.compression else segment.size - start
-            return Waiting(segment.source, segment.name, left) if left > 0 else None
-        head = landing.head(segment, min(HEAD_BYTES, segment.size))
-    except DamagedError as error:
-        return Problem(
-            segment.source,
-            segment.name,
-            f"is not a whole {segment.compression} file: {error}",
-            "It is loaded once it is complete; if nobody writes it any more, replace it.",
-        )
-    except OSError as error:
-        return Problem(
-            segment.source, segment.name, f"cannot be read: {error}", "Let this user read it."
-        )
-    return Span(segment, generation, start, end, f"{len(head)}:{digest(head)}")
-
-
-def _changed(
-    landing: Landing, segment: Segment, committed: Committed, digest: Callable[[bytes], str]
-) -> Problem | None:
-    again = f"throughline load {segment.source} --again   (reads the whole source from its start)"
-    if segment.size < (committed.size if segment.compression else committed.to_offset):
-        return Problem(
-            segment.source,
-            segment.name,
-            f"is shorter than when it was loaded ({segment.size} bytes, was {committed.size})",
-            f"Segments only grow. Restore it, or accept what it holds now: {again}",
-        )
-    length, _, expected = committed.head_digest.partition(":")
-    if digest(landing.head(segment, int(length))) != expected:
-        return Problem(
-            segment.source,
-            segment.name,
-            "begins with other bytes than when it was loaded",
-            f"Segments are never replaced. Restore it, or accept what it holds now: {again}",
-        )
-    return None
-
-
-def _last_line_end(
-    landing: Landing,
-    segment: Segment,
-    start: int,
-    is_record: IsRecord,
-    line_bytes: int,
-    now: float,
-) -> int:
-    """Where the last whole line ends; a last line without a line feed is whole when it parses."""
-    end = segment.size
-    if end <= start:
-        return start
-    tail = b""
-    at = end
-    while at > start:
-        step = min(BLOCK_BYTES, at - start)
-        at -= step
-        block = b"".join(landing.blocks(segment, at, at + step))
-        feed = block.rfind(b"\n")
-        if feed >= 0:
-            tail = block[feed + 1 :] + tail
-            at += feed + 1
-            break
-        # A tail beyond the limit need not be kept: it will never parse.
-        tail = (block + tail)[: line_bytes + 1]
-    if at == end or not tail.strip(b" \t\r\n"):
-        return end
-    finished = len(tail) <= line_bytes and is_record(tail)
-    abandoned = now - segment.modified > TAIL_PATIENCE_SECONDS
-    return end if finished or abandoned else at
-
-
-def _whole_length(landing: Landing, segment: Segment) -> int:
-    return sum(len(block) for block in landing.blocks(segment, 0, None))
-
-
-def _read(file: BinaryIO, size: int) -> bytes:
-    try:
-        return file.read(size)
-    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
-        raise DamagedError(str(error)) from None
-
-
-def _skip(file: BinaryIO, count: int) -> None:
-    if count and not isinstance(file, gzip.GzipFile | io.BufferedReader) and file.seekable():
-        file.seek(count)
-        return
-    while count > 0:
-        block = _read(file, min(BLOCK_BYTES, count))
-        if not block:
-            return
-        count -= len(block)
-
-
-def _compression(name: str) -> tuple[str, Compression]:
-    for suffix, compression in _COMPRESSIONS.items():
-        if name.endswith(suffix):
-            return name[: -len(suffix)], compression
-    return name, None
+def _unknown(file: Segment, source: Source) -> Problem:
+    lines = [suffix for suffix, kind in _CONTAINERS.items() if kind == "lines"]
+    known = lines if source.kind in _APPENDED else [*_CONTAINERS, ".zip"]
+    return Problem(
+        file.source,
+        file.name,
+        "has an ending nobody knows, so it is not read",
+        f"Known are {', '.join(known)}, and those with .gz or .zst. Rename it, or move it away.",
+    )
 
 
 def _modified(entry: dict[str, Any]) -> float:

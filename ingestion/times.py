@@ -7,7 +7,7 @@ would read and the other not is no time stamp for either.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _DAY = r"[12]\d{3}-[01]\d-[0-3]\d"
 _MINUTE = r"[T ](?:[01]\d|2[0-3]):[0-5]\d"
@@ -41,6 +41,12 @@ def microseconds(text: str) -> int:
         return _days[text[:10]] + _minutes[text[10:16]] + _seconds[text[16:19]] + _tails[text[19:]]
     except KeyError:
         return _read(text)
+
+
+def from_microseconds(moment: int) -> str:
+    """Microseconds since 1970 UTC as ISO 8601 text."""
+    found = datetime.fromtimestamp(moment // SECOND, UTC) + timedelta(microseconds=moment % SECOND)
+    return found.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _read(text: str) -> int:

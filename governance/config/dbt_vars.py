@@ -43,7 +43,7 @@ def _source(source: Source) -> dict[str, Any]:
         "surface": source.surface,
         "trust": source.trust,
         "lawful_basis": source.lawful_basis,
-        "live": source.live,
+        "live": source.is_live,
         "occurred_from": _moment(source.occurred_from),
         "occurred_until": _moment(source.occurred_until),
         "dedupe_group": source.group,

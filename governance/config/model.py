@@ -158,12 +158,22 @@ class Source(Section):
     earliest: Moment = datetime(2000, 1, 1, tzinfo=UTC)
     occurred_from: Moment | None = None
     occurred_until: Moment | None = None
-    live: Switch = True
+    live: Switch | None = None
 
     @property
     def group(self) -> str:
         """The group whose producers' ids are compared; the source itself unless it shares one."""
         return self.dedupe_group or self.name
+
+    @property
+    def is_live(self) -> bool:
+        """Whether more is expected: a dump is history unless it says otherwise."""
+        return self.kind != "event_dumps" if self.live is None else self.live
+
+    @property
+    def is_appended(self) -> bool:
+        """Whether its files grow; all others are whole files, read once."""
+        return self.kind in ("landing", "webhook_logs")
 
     @property
     def shape(self) -> Format:

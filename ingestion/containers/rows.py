@@ -1,4 +1,4 @@
-"""What every container hands out: rows with their place, as values JSON could hold, or a refusal."""
+"""What every container hands out: rows with their place, as plain values, or a refusal."""
 
 from __future__ import annotations
 
@@ -27,3 +27,17 @@ class Row(NamedTuple):
     record: JsonObject | None
     data: bytes
     refusal: Refusal | None
+
+
+class FileProblem(Exception):  # noqa: N818 - not an error of the program: a file nobody can read
+    """A whole file that cannot be read as it is.
+
+    Args:
+        what: continues a sentence that begins with the file's name.
+        fix: what its owner can do, with the YAML or the command.
+    """
+
+    def __init__(self, what: str, fix: str) -> None:
+        self.what = what
+        self.fix = fix
+        super().__init__(what)

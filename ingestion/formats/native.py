@@ -7,12 +7,14 @@ that differ in them conflict.
 
 from __future__ import annotations
 
+from ingestion.delivery import Delivery
 from ingestion.formats.record import Format, Native
 from ingestion.parser import JsonObject
 
 
-def to_native(record: JsonObject, body: JsonObject, path: str | None) -> Native:  # noqa: ARG001 - the shape of every format
+def to_native(record: JsonObject, delivery: Delivery, item: int) -> Native:  # noqa: ARG001 - the shape of every format
     """The record itself; a batch may say once for all when it was sent."""
+    body = delivery.body
     return Native(
         record,
         record,
@@ -23,4 +25,4 @@ def to_native(record: JsonObject, body: JsonObject, path: str | None) -> Native:
     )
 
 
-FORMAT = Format(to_native, {})
+FORMAT = Format(to_native)

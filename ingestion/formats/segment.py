@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ingestion.delivery import Delivery
 from ingestion.formats.record import Format, Native
 from ingestion.money import amount as money
 from ingestion.parser import JsonObject
@@ -40,13 +41,14 @@ _PLATFORMS = {
 }
 
 
-def to_native(record: JsonObject, body: JsonObject, path: str | None) -> Native:
+def to_native(record: JsonObject, delivery: Delivery, item: int) -> Native:  # noqa: ARG001 - the shape of every format
     """One call in native form.
 
     Raises:
         Refusal: the call has no type, or a member that must be an object is not one.
     """
-    call = _call_type(record, path)
+    body = delivery.body
+    call = _call_type(record, delivery.path)
     context = _object(record, "context")
     as_sent, around = record, body if record is not body else None
     if around is not None and type(body.get("context")) is dict:

@@ -117,7 +117,7 @@ def _declared(source: Source) -> dict[str, Any]:
         "surface": source.surface,
         "trust": source.trust,
         "lawful_basis": source.lawful_basis,
-        "live": dg.MetadataValue.bool(source.live),
+        "live": dg.MetadataValue.bool(source.is_live),
     }
 
 

@@ -60,7 +60,7 @@ def test_what_is_left_out_has_the_documented_defaults() -> None:
     assert (config.limits.line_bytes, config.limits.depth) == (2**20, 32)
     assert (config.publish.keep_hourly, config.publish.keep_daily) == (7, 7)
     source = config.source("web")
-    assert (source.kind, source.format, source.group, source.live) == (
+    assert (source.kind, source.shape, source.group, source.is_live) == (
         "landing",
         "native",
         "web",
@@ -187,7 +187,7 @@ def test_all_faults_are_reported_together_in_the_order_of_lines() -> None:
     lines = fault_lines("compani: a\ncurrency: eu\ntime_zone: X\nsources:\n  - {name: Web}\n")
     numbers = [int(re.findall(r"line (\d+)", line)[0]) for line in lines]
     assert numbers == sorted(numbers)
-    assert len(lines) == 9
+    assert len(lines) == 8
 
 
 @pytest.mark.parametrize("key", ["webhook", "heartbeat"])
@@ -390,7 +390,8 @@ def test_dbt_vars_are_plain_json_and_complete() -> None:
         "tl_key_events": [],
         "tl_sign_up_event": "registered",
         "tl_internal_users": [],
-        "tl_revenue_source": "web",
+        "tl_revenue_sources": ["web"],
+        "tl_dimensions": [],
     }
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ingestion.delivery import Delivery
 from ingestion.formats.segment import to_native
 from ingestion.refusals import Refusal
 from ingestion.rejects import read_reject
@@ -85,7 +86,7 @@ def call(**members):
 
 
 def native(record, path=None):
-    return to_native(record, record, path)
+    return to_native(record, Delivery(record, None, None, None, path, False), 0)
 
 
 def test_an_export_that_corrected_its_times_is_not_corrected_again():

@@ -21,6 +21,8 @@ DEFAULTS = {
     "segment": "a.jsonl",
     "generation": 1,
     "item": 0,
+    "record_kind": "event",
+    "is_deleted": False,
     "disposition": "accepted",
     "content_digest": "c",
     "redactions": 0,
