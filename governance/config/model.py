@@ -23,6 +23,7 @@ from pydantic import (
 
 from governance.config.mapping import Csv, Mapping, Table
 from governance.config.scalars import (
+    DatabaseUrl,
     Duration,
     Moment,
     Scalar,
@@ -145,7 +146,7 @@ class Source(Section):
     kind: Annotated[Kind, BeforeValidator(_known_kind)] = "landing"
     format: Format | None = None
     path: Location | None = None
-    url: Secret | None = None
+    url: DatabaseUrl | None = None
     tables: tuple[Table, ...] = ()
     mapping: Mapping | None = None
     csv: Csv = Csv()

@@ -115,11 +115,11 @@ def parse_schedule(value: object) -> str:
 class SecretRef:
     """Where a secret is; never the secret. Written ``env:NAME`` or ``file:PATH``."""
 
-    place: Literal["env", "file"]
+    place: Literal["env", "file", "plain"]
     name: str
 
     def __str__(self) -> str:
-        return f"{self.place}:{self.name}"
+        return self.name if self.place == "plain" else f"{self.place}:{self.name}"
 
     def resolve(self, home: Home) -> str:
         """The secret: from the environment, else the home's .env; or from a private file.
@@ -127,6 +127,8 @@ class SecretRef:
         Raises:
             UserError: it is not there, empty, or other users can read the file it is in.
         """
+        if self.place == "plain":
+            return self.name
         secret = self._from_environment(home) if self.place == "env" else self._from_file(home)
         if not secret:
             raise UserError(
@@ -179,6 +181,19 @@ def parse_secret(value: object) -> SecretRef:
     )
 
 
+def parse_database_url(value: object) -> SecretRef:
+    """As ``parse_secret``; the path of an SQLite file holds no secret and may be written out."""
+    if isinstance(value, str) and re.fullmatch(r"sqlite:///[^\s?#]+", value):
+        return SecretRef("plain", value)
+    return parse_secret(value)
+
+
+def _database(_source: Any, _handler: Any) -> core_schema.CoreSchema:
+    return core_schema.no_info_plain_validator_function(
+        parse_database_url, serialization=core_schema.to_string_ser_schema()
+    )
+
+
 def _plain(_source: Any, _handler: Any) -> core_schema.CoreSchema:
     return core_schema.no_info_plain_validator_function(
         parse_secret, serialization=core_schema.to_string_ser_schema()
@@ -206,6 +221,11 @@ Moment = Annotated[
     datetime, BeforeValidator(parse_moment), _text(r"^\d{4}-\d{2}-\d{2}", "2026-04-13")
 ]
 Schedule = Annotated[str, BeforeValidator(parse_schedule), _text(r"^\S+( \S+){4}$", "0 * * * *")]
+DatabaseUrl = Annotated[
+    SecretRef,
+    GetPydanticSchema(_database),
+    _text("^(env|file):.+$|^sqlite:///.+$", "env:SHOP_DB_URL"),
+]
 Secret = Annotated[
     SecretRef, GetPydanticSchema(_plain), _text("^(env|file):.+$", "env:ALERT_WEBHOOK")
 ]
