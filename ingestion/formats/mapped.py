@@ -111,7 +111,7 @@ class _Rules:
             name = "deleted" if self._rows == "events" else _NAMES[self._rows][item][0]
             event |= {"event_name": name, "occurred_at": observed, "subject": {}}
             return Native(event, record, None, None, observed, False, **seen, deleted=True)
-        event |= self._common(record)
+        event = self._common(record) | event
         gone = False
         if self._rows != "events":
             event["event_name"], event["event_type"] = _NAMES[self._rows][item]
