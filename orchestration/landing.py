@@ -50,7 +50,7 @@ def observe(home: Home, source: Source) -> Landed:
     seen = hashlib.sha256()
     total, newest, files = 0, 0.0, 0
     for name, info in sorted(found.items()):
-        if name.rsplit("/", 1)[-1].startswith("."):
+        if any(part.startswith(".") for part in name[len(root) :].split("/")):
             continue
         files += 1
         total += int(info.get("size") or 0)

@@ -19,7 +19,7 @@ from governance.warehouse import Holder, lock_holder, open_warehouse, warehouse_
 from ingestion.segments import Landing as Folder
 from orchestration import inputs
 from orchestration.dbt import Failure, read_report, target_folder
-from orchestration.publishing import Version, versions
+from orchestration.publishing import TargetState, Version, target_states, versions
 
 # Of the newest generation that was committed.
 _POSITIONS = """
@@ -84,6 +84,7 @@ class Status:
     home: Path
     published: Published | None
     kept_versions: int
+    targets: tuple[TargetState, ...]
     last_build: LastBuild | None
     failing_checks: tuple[str, ...]
     landing: tuple[Landing, ...]
@@ -106,11 +107,13 @@ def read_status(home: Home, config: Config, keys: Keys, *, now: datetime | None 
     published = _published(kept, instant)
     last_build = read_last_build(home)
     failing = _failing_checks(home, last_build)
-    command, why = _next_step(home, published, last_build, failing, landing, holder)
+    targets = target_states(home, config)
+    command, why = _next_step(home, published, last_build, failing, landing, holder, targets)
     return Status(
         home=home.root,
         published=published,
         kept_versions=len(kept),
+        targets=targets,
         last_build=last_build,
         failing_checks=failing,
         landing=landing,
@@ -174,13 +177,16 @@ def _read_positions(home: Home, config: Config, keys: Keys) -> _Positions | None
 def _landing(home: Home, source: Source, positions: _Positions | None) -> Landing:
     """List a local folder; a remote one is not looked into, that could take minutes."""
     if is_address(source.folder) or not (home.root / source.folder).is_dir():
-        exists = is_address(source.folder)
+        # The folder of a database is made by the first load.
+        exists = is_address(source.folder) or source.kind == "app_database"
         return Landing(source.name, source.folder, exists, 0, 0, None if exists else 0, 0)
-    segments = Folder(home, source).segments()
+    segments = Folder.of(home, source).segments()
     pending, tails = 0, 0
     for segment in segments:
         offset, size = (positions or {}).get((source.name, segment.name), (0, 0))
-        if segment.size != size:
+        if not source.is_appended:
+            pending += 0 if segment.size == size else segment.size
+        elif segment.size != size:
             pending += segment.size - (size if segment.compression else offset)
         elif not segment.compression:
             tails += segment.size - offset
@@ -202,6 +208,7 @@ def _next_step(
     failing_checks: tuple[str, ...],
     landing: tuple[Landing, ...],
     holder: Holder | None,
+    targets: tuple[TargetState, ...],
 ) -> tuple[str, str]:
     """The command to type now, and why."""
     missing = [item for item in landing if not item.exists]
@@ -217,6 +224,8 @@ def _next_step(
         return f"mkdir -p {home.root / missing[0].path}", "a source's landing folder is missing"
     if pending:
         return "throughline run hourly", "new files wait in landing"
+    if behind := [target for target in targets if target.is_behind]:
+        return f"throughline publish --to {behind[0].name}", f"{behind[0].name} is behind"
     if published is None and home.warehouse.exists():
         return "throughline run hourly", "nothing is published yet"
     if published is None:

@@ -17,6 +17,7 @@ from dagster_dlt import DagsterDltResource, build_dlt_asset_specs
 from dlt.extract.source import DltSource
 
 from governance.config import Config, Source
+from governance.config.model import Kind
 from governance.home import Home
 from governance.warehouse import open_warehouse, warehouse_lock
 from ingestion.load import loading
@@ -28,6 +29,18 @@ from orchestration.resources import HomeResource
 from orchestration.steps import explained, logged
 from orchestration.translators import RawTranslator, column_schema, owner
 
+_DESCRIPTIONS: Mapping[Kind, str] = {
+    "landing": "Files of {}, appended to by its producer; only read here.",
+    "webhook_logs": "Deliveries that {} received, appended to by the receiver; only read here.",
+    "event_dumps": "Files of {}, delivered whole; each is read once.",
+    "app_database": "Rows read from the database {}: each version once, kept as evidence.",
+}
+_KINDS: Mapping[Kind, set[str]] = {
+    "landing": {"jsonl", "file"},
+    "webhook_logs": {"jsonl", "webhook"},
+    "event_dumps": {"file"},
+    "app_database": {"sql", "parquet"},
+}
 _LOADS = "_dlt_loads"  # dlt's own list of committed loads; dbt reads it as a source
 
 
@@ -37,8 +50,8 @@ def landing_assets(config: Config) -> list[dg.AssetSpec]:
         dg.AssetSpec(
             key=keys.landing(source.name),
             group_name=keys.LANDING,
-            description=f"Files of {source.name}, appended to by its producer; only read here.",
-            kinds={"jsonl", "file"},
+            description=_DESCRIPTIONS[source.kind].format(source.name),
+            kinds=_KINDS[source.kind],
             owners=["team:data_platform"],
             metadata=_declared(source),
             tags={"trust": source.trust, "lawful_basis": source.lawful_basis},
@@ -112,6 +125,7 @@ def raw_assets(home: Home, config: Config, manifest: Mapping[str, Any]) -> dg.As
 
 def _declared(source: Source) -> dict[str, Any]:
     return {
+        "kind": source.kind,
         "path": dg.MetadataValue.path(source.folder),
         "format": source.shape,
         "surface": source.surface,
