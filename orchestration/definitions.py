@@ -17,6 +17,7 @@ from orchestration.defs.alerts import alert_sensors
 from orchestration.defs.assets_compacted import compacted_asset
 from orchestration.defs.assets_landing import landing_assets, raw_assets
 from orchestration.defs.assets_published import published_asset
+from orchestration.defs.assets_targets import targets_assets
 from orchestration.defs.assets_warehouse import warehouse_assets
 from orchestration.defs.jobs import asset_jobs, schedules
 from orchestration.defs.quality import data_docs_asset, metrics_check
@@ -33,13 +34,15 @@ def build_definitions(home: Home) -> dg.Definitions:
     """
     config = load_config(home)
     manifest = load_manifest(home, config)
-    jobs = asset_jobs(dg.AssetSelection.assets(keys.PUBLISHED_ANALYST).upstream().materializable())
+    ends = [keys.PUBLISHED_ANALYST, *([keys.PUBLISHED_TARGETS] if config.publish.to else [])]
+    jobs = asset_jobs(dg.AssetSelection.assets(*ends).upstream().materializable())
     return dg.Definitions(
         assets=[
             *landing_assets(config),
             raw_assets(home, config, manifest),
             warehouse_assets(manifest),
             published_asset(manifest),
+            *targets_assets(config),
             data_docs_asset(),
             compacted_asset(),
         ],

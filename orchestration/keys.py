@@ -23,6 +23,7 @@ PUBLISHED = "published"
 RAW_TABLES = tuple(TABLES)
 DATA_DOCS = dg.AssetKey([QUALITY, "data_docs"])
 PUBLISHED_ANALYST = dg.AssetKey([PUBLISHED, "analyst"])
+PUBLISHED_TARGETS = dg.AssetKey([PUBLISHED, "targets"])
 COMPACTED_WAREHOUSE = dg.AssetKey(["warehouse", "compacted"])
 
 

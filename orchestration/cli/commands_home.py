@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from governance.config import Finding
     from orchestration.doctor import Check
+    from orchestration.publishing import TargetState
     from orchestration.status import Status
 
 config_app = typer.Typer(help="Check throughline.yml, or print its schema.", no_args_is_help=True)
@@ -139,6 +140,8 @@ def _show_status(screen: Console, found: Status) -> None:
         line("", f"{sum(published.rows.values()):,} rows, {found.kept_versions} versions kept")
         for source, until in published.data_until.items():
             line("data until", f"{source}: {until or 'no event yet'}")
+    for target in found.targets:
+        line("target", f"{target.name}: {_target(target)}")
     _show_build(line, found)
     for item in found.landing:
         pending = "?" if item.pending_bytes is None else size(item.pending_bytes)
@@ -147,6 +150,14 @@ def _show_status(screen: Console, found: Status) -> None:
         line("landing", f"{item.source}: {folder}, not loaded yet: {pending}{tail}")
     line("warehouse", f"held by {found.lock_holder}" if found.lock_holder else "free")
     line("next", f"{found.next_command}   # {found.why_next}")
+
+
+def _target(target: TargetState) -> str:
+    """How far a target is, with the reason when it is behind."""
+    if not target.is_behind:
+        return f"{target.version or 'nothing yet'} ({target.place})"
+    has = f"has {target.version}" if target.version else "has nothing yet"
+    return f"BEHIND, {has} ({target.place})" + (f": {target.error}" if target.error else "")
 
 
 def _show_build(line, found: Status) -> None:  # noqa: ANN001 - the printer above

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -10,16 +11,17 @@ import typer
 
 from governance.errors import UsageError
 from orchestration.cli.output import short, size
-from orchestration.cli.state import state
+from orchestration.cli.state import State, state
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from rich.console import Console
 
     from governance.config import Config
     from ingestion.load import LoadReport
-    from orchestration.publishing import PublishReport, Version
+    from orchestration.publishing import Delivery, PublishReport, Version
 
 OUTCOMES = {
     "published": "Published",
@@ -126,11 +128,19 @@ def publish(
         str | None, typer.Option(metavar="VERSION", help="Make a kept version current again.")
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the kept versions.")] = False,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="NAME", help="Send the current version to one target again."),
+    ] = None,
 ) -> None:
     """Publish the marts, or go back to a version published before."""
-    if rollback and listed:
-        raise UsageError("--rollback and --list are two commands.", fix="Give one of them.")
-    if listed:
+    if sum(map(bool, (rollback, listed, to))) > 1:
+        raise UsageError(
+            "--rollback, --list and --to are separate commands.", fix="Give one of them."
+        )
+    if to:
+        _send_to(context, to)
+    elif listed:
         _list_versions(context)
     elif rollback:
         _roll_back(context, rollback)
@@ -200,27 +210,95 @@ def show_published(screen: Console, report: PublishReport) -> None:
 
 def _publish_now(context: typer.Context) -> None:
     from orchestration.pipeline import publish_marts
+    from orchestration.publishing import deliver_behind
 
     shared = state(context)
     home, config, keys = shared.opened()
     with shared.output.progress() as progress:
         report = publish_marts(home, config, keys, progress=progress)
-    shared.output.result(report, lambda screen: show_published(screen, report))
+        deliveries = deliver_behind(home, config, keys, progress=progress)
+
+    def show(screen: Console) -> None:
+        show_published(screen, report)
+        _show_deliveries(screen, deliveries)
+
+    shared.output.result({**asdict(report), "targets": _told(deliveries)}, show)
+    _end(shared, deliveries)
+
+
+def _send_to(context: typer.Context, name: str) -> None:
+    from orchestration.publishing import deliver, target_named
+
+    shared = state(context)
+    home, config, keys = shared.opened()
+    target = target_named(config, name)
+    with shared.output.progress() as progress:
+        delivery = deliver(home, target, keys, config, progress=progress)
+    shared.output.result(
+        _told((delivery,))[0], lambda screen: _show_deliveries(screen, (delivery,))
+    )
+
+
+def _told(deliveries: Sequence[Delivery]) -> list[dict]:
+    """Deliveries for programs."""
+    return [
+        {
+            "target": each.target,
+            "place": each.place,
+            "version": each.version,
+            "outcome": each.outcome,
+            "error": each.error.what + " " + each.error.why if each.error else None,
+            "sent": each.sent,
+        }
+        for each in deliveries
+    ]
+
+
+def _show_deliveries(screen: Console, deliveries: Sequence[Delivery]) -> None:
+    for each in deliveries:
+        if each.sent is None:
+            continue
+        done = "Sent to" if each.outcome == "delivered" else "Has it already:"
+        counts = [
+            f"{each.sent.rows:,} rows" if each.sent.rows else "",
+            f"{each.sent.files:,} files, {each.sent.reused:,} unchanged" if each.sent.files else "",
+            *each.sent.notes,
+        ]
+        screen.print(f"{done} {each.target}, {each.place}", markup=False)
+        for count in filter(None, counts):
+            screen.print(f"  {count}", markup=False)
+
+
+def _end(shared: State, deliveries: Sequence[Delivery]) -> None:
+    """Say which targets are behind, after the result: what was published here stays."""
+    from orchestration.publishing.targets import raise_failed
+
+    if shared.as_json and any(each.error for each in deliveries):
+        raise typer.Exit(1)  # the result has told it: one document on stdout
+    raise_failed(deliveries)
 
 
 def _roll_back(context: typer.Context, version: str) -> None:
-    from orchestration.publishing import current_file, rollback
+    from orchestration.publishing import current_file, deliver_behind, rollback
 
     shared = state(context)
     home = shared.home()
     previous = rollback(home, version, now=datetime.now(UTC))
+    deliveries: tuple[Delivery, ...] = ()
+    if home.config.exists() and home.keys.exists():  # a rollback needs neither
+        _, config, keys = shared.opened()
+        with shared.output.progress() as progress:
+            deliveries = deliver_behind(home, config, keys, progress=progress)
 
     def show(screen: Console) -> None:
         screen.print(f"Current is {version}; it was {previous or 'none'}")
         screen.print(f"To undo: throughline publish --rollback {previous}")
         _show_path(screen, current_file(home))
+        _show_deliveries(screen, deliveries)
 
-    shared.output.result({"version": version, "previous": previous}, show)
+    data = {"version": version, "previous": previous, "targets": _told(deliveries)}
+    shared.output.result(data, show)
+    _end(shared, deliveries)
 
 
 def _list_versions(context: typer.Context) -> None:

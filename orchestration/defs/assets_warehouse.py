@@ -35,6 +35,7 @@ from orchestration.dbt import (
 )
 from orchestration.inputs import begin_build, finish_build, inputs_digest, is_published
 from orchestration.model_metadata import model_metadata
+from orchestration.publishing import target_states
 from orchestration.resources import HomeResource
 from orchestration.steps import explained, logged
 from orchestration.translators import WarehouseTranslator
@@ -55,7 +56,12 @@ def warehouse_assets(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
             with warehouse_lock(place, "build"):
                 with open_warehouse(place, keys=home.read_keys(), storage=config.storage) as opened:
                     inputs = inputs_digest(place, config, opened)
-                if context.run.job_name == keys.HOURLY and is_published(place, inputs):
+                caught_up = not any(state.is_behind for state in target_states(place, config))
+                if (
+                    context.run.job_name == keys.HOURLY
+                    and is_published(place, inputs)
+                    and caught_up
+                ):
                     context.log.info("Nothing new since the current version: nothing to build.")
                     return
                 begin_build(place)

@@ -22,16 +22,32 @@ from orchestration.publishing.store import (
     rollback,
     versions,
 )
+from orchestration.publishing.targets import (
+    Delivery,
+    TargetError,
+    TargetState,
+    deliver,
+    deliver_behind,
+    target_named,
+    target_states,
+)
 
 __all__ = [
     "ROLE",
+    "Delivery",
     "Manifest",
     "PublishReport",
+    "TargetError",
+    "TargetState",
     "Version",
     "current_file",
     "current_version",
+    "deliver",
+    "deliver_behind",
     "publish",
     "read_manifest",
     "rollback",
+    "target_named",
+    "target_states",
     "versions",
 ]

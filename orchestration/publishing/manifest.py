@@ -93,8 +93,13 @@ class Manifest:
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
     """Write ``manifest.json`` into ``folder``."""
+    (folder / NAME).write_text(as_json(manifest), "utf-8")
+
+
+def as_json(manifest: Manifest) -> str:
+    """The text of ``manifest.json``."""
     content = {"format": FORMAT, **asdict(manifest)}
-    (folder / NAME).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_manifest(folder: Path) -> Manifest | None:

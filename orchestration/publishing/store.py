@@ -128,8 +128,19 @@ def store_lock(home: Home, *, wait_seconds: float = 600) -> Iterator[None]:
     """
     folder = role_folder(home)
     folder.mkdir(parents=True, exist_ok=True)
+    with file_lock(folder / _LOCK, wait_seconds=wait_seconds):
+        yield
+
+
+@contextmanager
+def file_lock(path: Path, *, wait_seconds: float = 600) -> Iterator[None]:
+    """Hold ``path`` alone; the kernel ends the lock with its holder.
+
+    Raises:
+        UserError: when another process still holds it after ``wait_seconds``.
+    """
     deadline = time.monotonic() + wait_seconds
-    with (folder / _LOCK).open("a") as handle:
+    with path.open("a") as handle:
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -138,7 +149,7 @@ def store_lock(home: Home, *, wait_seconds: float = 600) -> Iterator[None]:
                 if time.monotonic() >= deadline:
                     raise UserError(
                         "Another process is publishing.",
-                        why=f"It holds {folder / _LOCK}.",
+                        why=f"It holds {path}.",
                         fix="Wait for it to end and run the same command again.",
                     ) from error
                 time.sleep(0.1)
@@ -233,7 +244,7 @@ def prune(
     folder = role_folder(home)
     current = current_version(home)
     names = sorted((path.name for path in _version_folders(home)), reverse=True)
-    keep = _kept(names, current, now=now, keep_hourly=keep_hourly, keep_daily=keep_daily)
+    keep = kept_names(names, current, now=now, keep_hourly=keep_hourly, keep_daily=keep_daily)
     if max_bytes is not None:
         while len(keep) > 1 and _bytes([folder / name for name in keep]) > max_bytes:
             keep.remove(next(name for name in reversed(keep) if name != current))
@@ -261,7 +272,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _kept(
+def kept_names(
     names: list[str], current: str | None, *, now: datetime, keep_hourly: int, keep_daily: int
 ) -> list[str]:
     """The names to keep, newest first, of ``names`` sorted newest first."""
