@@ -11,6 +11,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
@@ -196,5 +197,5 @@ def _sqlite(home: Home, url: sa.URL) -> sa.Engine:
         return opened
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("begin"))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("begin"))
     return engine

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import quote, quote_plus
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from governance.config import Source
 
@@ -185,7 +185,7 @@ def _kind_of(driver: Any, error: DBAPIError, said: str) -> _Kind:
     # psycopg says so in as many ways as there are networks; what it cannot do is connect.
     if "connection failed" in said or "connection is bad" in said or "failed to resolve" in said:
         return _UNREACHABLE
-    if isinstance(error, sa.exc.OperationalError) and ("connection" in said or "timeout" in said):
+    if isinstance(error, OperationalError) and ("connection" in said or "timeout" in said):
         return _LOST
     return _OTHER
 
