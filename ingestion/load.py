@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import dlt
 import duckdb
@@ -35,6 +36,9 @@ from ingestion.reading import Reading, SourceReading
 from ingestion.rejects import delete_unreferenced
 from ingestion.segments import Committed, Problem, Waiting
 from ingestion.sources.landing import landing
+
+if TYPE_CHECKING:
+    from ingestion.databases import Extraction
 
 PIPELINE = "throughline"
 SCHEMA = "raw"
@@ -121,27 +125,90 @@ def load(
     *,
     sources: Sequence[str] | None = None,
     again: bool = False,
+    accept_deletes: bool = False,
     progress: Progress | None = None,
 ) -> LoadReport:
-    """Load what is new.
+    """Load what is new: read the databases, then all files.
 
     Args:
         home: whose landing and warehouse.
         config: its configuration.
         keys: its keys.
         sources: names; all when not given.
-        again: read every segment from its start, as a new generation that supersedes the old one.
+        again: read every segment from its start, as a new generation that supersedes the old one;
+            of databases compare all rows.
+        accept_deletes: believe a database that has lost most rows of a table.
         progress: told bytes read and records loaded.
 
     Raises:
         UserError: an unknown source, a missing folder; or, after all else was loaded, a segment
-            that was replaced or cannot be read.
+            that was replaced or cannot be read, a database or a table that cannot be read.
     """
-    with loading(home, config, keys, sources=sources, again=again, progress=progress) as prepared:
+    extracted = read_databases(
+        home,
+        config,
+        sources=sources,
+        full=again,
+        accept_deletes=accept_deletes,
+        progress=progress,
+    )
+    with loading(
+        home,
+        config,
+        keys,
+        sources=sources,
+        again=again,
+        extracted=extracted,
+        progress=progress,
+    ) as prepared:
         prepared.run()
         report = prepared.report()
     refuse_problems(report)
     return report
+
+
+def read_databases(
+    home: Home,
+    config: Config,
+    *,
+    sources: Sequence[str] | None = None,
+    full: bool = False,
+    accept_deletes: bool = False,
+    progress: Progress | None = None,
+) -> list[Extraction]:
+    """Read what is new in the databases among the sources.
+
+    To be called before the warehouse is locked: a slow database holds nobody up.
+
+    Args:
+        home: whose spool.
+        config: its configuration.
+        sources: names; all when not given.
+        full: compare all rows, whatever the cursors say.
+        accept_deletes: believe it when most rows of a table are gone.
+        progress: told the rows read.
+
+    Raises:
+        UserError: an unknown source, or the disk is full.
+    """
+    chosen = [source for source in _chosen(config, sources) if source.kind == "app_database"]
+    if not chosen:
+        return []
+    from ingestion.databases import extract  # half a second, and most homes have no database
+
+    os.environ.update(_SETTINGS)
+    logging.getLogger("dlt").setLevel(logging.CRITICAL)
+    with translated(home):
+        return [
+            extract(
+                home,
+                source,
+                full=full,
+                accept_deletes=accept_deletes,
+                progress=progress or silent,
+            )
+            for source in chosen
+        ]
 
 
 @contextmanager
@@ -152,9 +219,14 @@ def loading(
     *,
     sources: Sequence[str] | None = None,
     again: bool = False,
+    extracted: Sequence[Extraction] = (),
     progress: Progress | None = None,
 ) -> Iterator[PreparedLoad]:
-    """A prepared load: lock taken, leftovers removed, spans planned, receipts counted."""
+    """A prepared load: lock taken, leftovers removed, spans planned, receipts counted.
+
+    ``extracted`` is what ``read_databases`` gave: its problems are reported with the others, and
+    how far each database was read becomes its ``data_until``.
+    """
     chosen = _chosen(config, sources)
     began = datetime.now(UTC)
     os.environ.update(_SETTINGS)
@@ -172,6 +244,7 @@ def loading(
                 sources=chosen,
                 positions=_positions(connection),
                 again=again,
+                extracted=extracted,
                 name=f"{began:%Y%m%dT%H%M%S}{secrets.token_hex(3)}",
                 load_began=began,
                 progress=progress or silent,

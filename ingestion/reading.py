@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -24,6 +24,7 @@ from governance.keys import Keys
 from governance.progress import Progress
 from governance.vault import Vault, open_vault
 from ingestion.batches import Batch, SpanReader, Tally
+from ingestion.clock import as_microseconds
 from ingestion.compression import DamagedError
 from ingestion.dumps import count_rows, plan_whole, rows
 from ingestion.formats import format_of
@@ -36,6 +37,11 @@ from ingestion.refusals import Refusal
 from ingestion.rejects import RejectFile
 from ingestion.segments import Committed, Landing, Problem, Span, Waiting
 
+if TYPE_CHECKING:
+    from ingestion.databases import Extraction
+
+HEARTBEAT = "(read)"
+"""The segment that says how far a database was read."""
 Tables = dict[str, pa.Table]
 Positions = Mapping[tuple[str, str], Committed]
 
@@ -69,6 +75,7 @@ class Reading:
         sources: Sequence[Source],
         positions: Positions,
         again: bool,
+        extracted: Sequence[Extraction],
         name: str,
         load_began: datetime,
         progress: Progress,
@@ -81,6 +88,7 @@ class Reading:
         self._began = load_began
         self._progress = progress
         self._receipts = Receipts()
+        self._extracted = {extraction.source: extraction for extraction in extracted}
         self.sources = [
             self._plan(Landing.of(home, source), positions, again) for source in sources
         ]
@@ -95,6 +103,8 @@ class Reading:
         yield {name: TABLES[name].empty_table() for name in ("events", "rejects", "segments")}
         total = sum(span.end - span.start for part in self.sources for span in part.spans)
         done = 0
+        if total:
+            yield from self._heartbeats()
         with ExitStack() as stack:
             vault: list[Vault] = []
 
@@ -109,6 +119,17 @@ class Reading:
                     done += read
                     self._progress(f"Loading {part.source.name} (bytes)", done, total)
                     yield tables
+
+    def _heartbeats(self) -> Iterator[Tables]:
+        """How far databases were read, also where nothing was new.
+
+        Only beside other rows: an hour in which nothing came from anywhere stays one.
+        """
+        for name, extraction in self._extracted.items():
+            if extraction.tables and not extraction.problems:
+                until = as_microseconds(min(read.observed_at for read in extraction.tables))
+                row = (name, HEARTBEAT, 1, 0, 0, 0, "", 0, 0, 0, 0, until)
+                yield {"segments": _table([row], SEGMENTS)}
 
     def _read(
         self, part: SourceReading, remember: Callable[[Identifiers], None]
@@ -179,6 +200,9 @@ class Reading:
                 part.problems.append(found)
             elif isinstance(found, Waiting):
                 part.waiting.append(found)
+        extraction = self._extracted.get(landing.source.name)
+        if extraction is not None:
+            part.problems += extraction.problems
         part.problems += landing.problems
         part.ignored += landing.ignored
         return part

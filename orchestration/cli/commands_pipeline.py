@@ -74,6 +74,9 @@ def load(
     context: typer.Context,
     source: Annotated[str | None, typer.Argument(help="One source; all when left out.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Read kept files once more.")] = False,
+    accept_deletes: Annotated[
+        bool, typer.Option("--accept-deletes", help="Believe a table that lost most of its rows.")
+    ] = False,
 ) -> None:
     """Load what landed into the warehouse's raw tables."""
     from ingestion.load import load as load_landing
@@ -94,6 +97,7 @@ def load(
             keys,
             sources=[source] if source else None,
             again=again,
+            accept_deletes=accept_deletes,
             progress=progress,
         )
     shared.output.result(report, lambda screen: _show_load(screen, report, config))
@@ -177,6 +181,8 @@ def _show_load(screen: Console, report: LoadReport, config: Config) -> None:
 
     sources = {source.name: source for source in config.sources}
     for part in report.sources:
+        for file in part.ignored:
+            screen.print(f"{file.source}: {file.segment} {file.what}. {file.fix}", markup=False)
         if not part.records:
             screen.print(f"{part.source}: nothing new")
             continue

@@ -20,7 +20,7 @@ from governance.config import Config, Source
 from governance.config.model import Kind
 from governance.home import Home
 from governance.warehouse import open_warehouse, warehouse_lock
-from ingestion.load import loading
+from ingestion.load import loading, read_databases
 from orchestration import keys
 from orchestration.landing import observe
 from orchestration.load_checks import load_check_specs, load_checks
@@ -89,11 +89,15 @@ def raw_assets(home: Home, config: Config, manifest: Mapping[str, Any]) -> dg.As
         context: dg.AssetExecutionContext, dlt: DagsterDltResource, home: HomeResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         place, config = home.place, home.read_config()
+        with explained():
+            extracted = read_databases(place, config, progress=logged(context.log))
         with explained(), warehouse_lock(place, "load"):
             for source in config.sources:
                 context.log_event(observe(place, source).observation())
             found = home.read_keys()
-            with loading(place, config, found, progress=logged(context.log)) as prepared:
+            with loading(
+                place, config, found, extracted=extracted, progress=logged(context.log)
+            ) as prepared:
                 results = list(
                     dlt.run(
                         context=context,
