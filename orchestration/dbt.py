@@ -241,10 +241,13 @@ def _entries(lines: Iterable[str]) -> Iterator[tuple[str, str, str, dict[str, An
 def _failure(result: dict[str, Any], node: dict[str, Any]) -> Failure:
     is_test = result["unique_id"].startswith(_TESTS)
     path = node.get("compiled_path") if is_test else None
+    # dbt only counts rows; what they mean and what to do stands in the test's description
+    meaning = " ".join((node.get("description") or "").split()) if is_test else ""
+    said = (result.get("message") or result["status"]).strip()
     return Failure(
         kind="test" if is_test else "model",
         name=node.get("name") or result["unique_id"],
-        message=(result.get("message") or result["status"]).strip()[:_MESSAGE_CHARACTERS],
+        message=(f"{said}. {meaning}" if meaning else said)[:_MESSAGE_CHARACTERS],
         path=str(PROJECT.parent / path)
         if path
         else f"dbt_project/{node.get('original_file_path')}",

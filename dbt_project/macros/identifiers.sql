@@ -2,28 +2,8 @@
 {%- macro is_null_like(value) -%}
     (
         lower(trim({{ value }})) in (
-            '',
-            'null',
-            'none',
-            'nil',
-            'undefined',
-            'nan',
-            'n/a',
-            'na',
-            'unknown',
-            'anonymous',
-            'guest',
-            'default',
-            '-',
-            '0',
-            '-1',
-            'true',
-            'false',
-            '(not set)',
-            'not set',
-            '[object object]',
-            'anon',
-            'test'
+            '', 'null', 'none', 'nil', 'undefined', 'nan', 'n/a', 'na', 'unknown', 'anonymous', 'guest', 'default',
+            '-', '0', '-1', 'true', 'false', '(not set)', 'not set', '[object object]', 'anon', 'test'
         )
         or regexp_full_match({{ value }}, '[0\-]+')
     )
@@ -32,17 +12,11 @@
 {#- The priority of an identifier's kind, 1 = strongest. 1-4 name a person, 5-6 a device. -#}
 {%- macro kind_priority(kind) -%}
     case
-        when {{ kind }} = 'user_id'
-        then 1
-        when {{ kind }} like 'external:%'
-        then 2
-        when {{ kind }} = 'email'
-        then 3
-        when {{ kind }} = 'phone'
-        then 4
-        when {{ kind }} = 'anonymous_id'
-        then 5
-        when {{ kind }} = 'device_id'
-        then 6
+        when {{ kind }} = 'user_id' then 1
+        when {{ kind }} like 'external:%' then 2
+        when {{ kind }} = 'email' then 3
+        when {{ kind }} = 'phone' then 4
+        when {{ kind }} = 'anonymous_id' then 5
+        when {{ kind }} = 'device_id' then 6
     end
 {%- endmacro -%}

@@ -1,6 +1,5 @@
 {{ config(
     meta={'dagster': {'ref': {'name': 'rpt_pipeline'}}},
-    description='The ledger: what was received, counted apart from the loader, equals accepted + stripped + duplicate + quarantined, per landing segment and per source and hour. A row here is a loss or an invention: see docs/operations.md, "the ledger does not balance".',
 ) }}
 
 with

@@ -1,10 +1,10 @@
 {{ config(
     meta={'dagster': {'ref': {'name': 'int_events'}}},
-    description='Two sources carry amounts and no rule says which one counts. Add `revenue: {source: NAME}` to throughline.yml.',
 ) }}
 
+-- with a rule there is nothing to say: each sale counts once
 select source, count(*) as events
 from {{ ref('int_events') }}
-where is_authoritative_revenue
+where {{ var('tl_revenue_sources') | length == 0 }} and is_authoritative_revenue
 group by source
 qualify count(*) over () > 1

@@ -450,6 +450,7 @@ def funnel_days(found: Rows, funnel: Row) -> Rows:
 MEASURES = (
     *("sessions", "new_persons", "events", "conversions", "orders", "refunds"),
     *("bounces", "engaged_sessions", "session_seconds", "revenue_reporting", "refunds_reporting"),
+    "rates_missing",
 )
 
 
@@ -486,12 +487,15 @@ def metrics(
         counts = cell(event["day"], labels[event["source"], event["event_id"]])
         counts["events"] += 1
         counts["conversions"] += event["is_key"]
-    paid, booked = set(), events[events.reporting.notna()]
+    paid, booked = set(), events[events.amount.notna()]
     for event in booked.to_dict("records"):
         counts = cell(event["day"], labels[event["source"], event["event_id"]])
-        amount = event["reporting"]
-        counts["revenue_reporting"] += amount
-        counts["refunds_reporting"] -= min(amount, Decimal(0))
+        amount, reporting = event["amount"], event["reporting"]
+        if pd.isna(reporting):
+            counts["rates_missing"] += 1
+        else:
+            counts["revenue_reporting"] += reporting
+            counts["refunds_reporting"] -= min(reporting, Decimal(0))
         if (event["order_id"], amount > 0) not in paid:
             counts["orders" if amount > 0 else "refunds"] += 1
         paid.add((event["order_id"], amount > 0))

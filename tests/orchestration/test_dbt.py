@@ -36,6 +36,7 @@ def write_results(target: Path, *results: dict) -> None:
         "test.throughline.ledger": {
             "name": "ledger",
             "original_file_path": "tests/ledger.sql",
+            "description": "Add a rule:\n`revenue: {source: NAME}`.",
             "compiled_path": "dbt_project/target/compiled/ledger.sql",
         },
     }
@@ -97,6 +98,7 @@ def test_a_report_counts_models_and_tests_and_says_where_to_look(
     (failure,) = report.failures
     assert (failure.kind, failure.name) == ("test", "ledger")
     assert failure.message.startswith("Got 2 results")
+    assert failure.message.endswith(". Add a rule: `revenue: {source: NAME}`.")
     assert failure.path == str(dbt.PROJECT.parent / "dbt_project/target/compiled/ledger.sql")
 
 

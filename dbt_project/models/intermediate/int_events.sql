@@ -34,9 +34,14 @@ with
             winners.revenue is not null
             {%- if var('tl_revenue_sources') %}
                 and winners.source in {{ text_list(var('tl_revenue_sources')) }}
-            {%- endif %} as is_authoritative_revenue
+            {%- endif %}
+            -- a sale counts once; a refund is the word of whoever saw it
+            and (
+                winners.revenue < 0 or coalesce(orders.source, winners.source) = winners.source
+            ) as is_authoritative_revenue
         from winners
         left join sources on winners.source = sources.source
+        left join {{ ref('int_order_sources') }} as orders on winners.order_id = orders.order_id
     )
 
 select

@@ -28,29 +28,28 @@ with
             coalesce(events.country, '(none)') as country,
             not events.is_bot and not coalesce(persons.is_internal, false) as is_behaviour,
             events.is_key_event,
+            case when events.is_authoritative_revenue then events.revenue end as revenue,
             events.revenue_reporting,
+            events.is_rate_missing,
             -- an amount without an order is an order of its own
             coalesce(events.order_id, events.event_key) as order_key
         from {{ ref('int_events') }} as events
         left join {{ ref('int_person_events') }} as persons on events.event_key = persons.event_key
     ),
 
-    -- an order counts once, where its first paid event is; its refund once, where its first refund is
+    -- an order counts once, where its first paid event is; its refund once, where its first refund is; both with or
+    -- without a rate
     money as (
         select
             *,
-            revenue_reporting > 0
-            and row_number() over (
-                partition by order_key, sign(revenue_reporting) order by occurred_at, event_id, event_key
-            )
+            revenue > 0
+            and row_number() over (partition by order_key, sign(revenue) order by occurred_at, event_id, event_key)
             = 1 as is_order,
-            revenue_reporting < 0
-            and row_number() over (
-                partition by order_key, sign(revenue_reporting) order by occurred_at, event_id, event_key
-            )
+            revenue < 0
+            and row_number() over (partition by order_key, sign(revenue) order by occurred_at, event_id, event_key)
             = 1 as is_refund
         from events
-        where revenue_reporting is not null
+        where revenue is not null
     ),
 
     parts as (
@@ -71,11 +70,12 @@ with
             0 as orders,
             0 as refunds,
             0 as revenue_reporting,
-            0 as refunds_reporting
+            0 as refunds_reporting,
+            0 as rates_missing
         from sessions
         group by metric_date, surface, platform, channel, country
         union all
-        select cohort_date, surface, platform, channel, country, 0, 0, 0, 0, count(*), 0, 0, 0, 0, 0, 0
+        select cohort_date, surface, platform, channel, country, 0, 0, 0, 0, count(*), 0, 0, 0, 0, 0, 0, 0
         from {{ ref('int_person_starts') }}
         group by cohort_date, surface, platform, channel, country
         union all
@@ -92,6 +92,7 @@ with
             0,
             count(*),
             count(*) filter (is_key_event),
+            0,
             0,
             0,
             0,
@@ -115,8 +116,9 @@ with
             0,
             count(*) filter (is_order),
             count(*) filter (is_refund),
-            sum(revenue_reporting),
-            - coalesce(sum(revenue_reporting) filter (revenue_reporting < 0), 0)
+            coalesce(sum(revenue_reporting), 0),
+            - coalesce(sum(revenue_reporting) filter (revenue_reporting < 0), 0),
+            count(*) filter (is_rate_missing)
         from money
         group by metric_date, surface, platform, channel, country
     ),
@@ -137,6 +139,7 @@ select
     cast(sum(refunds) as bigint) as refunds,
     cast(sum(revenue_reporting) as decimal(18, 2)) as revenue_reporting,
     cast(sum(refunds_reporting) as decimal(18, 2)) as refunds_reporting,
+    cast(sum(rates_missing) as bigint) as rates_missing,
     cast(sum(bounces) as bigint) as bounces,
     cast(sum(engaged_sessions) as bigint) as engaged_sessions,
     cast(sum(session_microseconds) / 1e6 as double) as session_seconds,

@@ -29,12 +29,12 @@ with
         select
             starts.person_id,
             -- what was paid before the first active day belongs to the cumulative sum from the start
-            greatest(events.occurred_date - starts.cohort_date, 0) as n,
-            sum(events.revenue_reporting) as revenue_reporting
-        from {{ ref('int_person_events') }} as events
-        inner join {{ ref('int_person_starts') }} as starts on events.person_id = starts.person_id
-        where events.revenue_reporting is not null
-        group by starts.person_id, greatest(events.occurred_date - starts.cohort_date, 0)
+            greatest(amounts.occurred_date - starts.cohort_date, 0) as n,
+            sum(amounts.revenue_reporting) as revenue_reporting
+        from {{ ref('int_order_amounts') }} as amounts
+        inner join {{ ref('int_person_starts') }} as starts on amounts.person_id = starts.person_id
+        where amounts.revenue_reporting is not null
+        group by starts.person_id, greatest(amounts.occurred_date - starts.cohort_date, 0)
     ),
 
     cohorts as (

@@ -26,6 +26,9 @@ MODELS = (
     "+rpt_active_daily",
     "+rpt_metrics_daily",
     "+rpt_retention",
+    "+rpt_revenue_daily",
+    "+rpt_revenue_matches",
+    "+rpt_ltv",
 )
 GIVEN = ("int_person_events", "int_events", "int_data_until", "fct_sessions")
 TIME_ZONE = "Europe/Berlin"
@@ -48,7 +51,12 @@ EVENTS = pa.schema(
         ("is_internal", pa.bool_()),
         ("is_key_event", pa.bool_()),
         ("order_id", pa.string()),
-        ("revenue_reporting", pa.decimal128(18, 6)),
+        ("source", pa.string()),
+        ("is_authoritative_revenue", pa.bool_()),
+        ("revenue", pa.decimal128(18, 6)),
+        ("currency", pa.string()),
+        ("revenue_reporting", pa.decimal128(28, 6)),
+        ("is_rate_missing", pa.bool_()),
         ("properties", pa.string()),
         ("properties_unreviewed", pa.string()),
     ]
@@ -148,7 +156,12 @@ class _Company:
             "is_internal": chance.random() < 0.02,
             "is_key_event": name == "c",
             "order_id": None,
+            "source": "web",
+            "is_authoritative_revenue": False,
+            "revenue": None,
+            "currency": None,
             "revenue_reporting": None,
+            "is_rate_missing": False,
             "properties": json.dumps(kept),
             "properties_unreviewed": json.dumps(loose) if loose else None,
         }
@@ -180,21 +193,51 @@ class _Company:
                     self.event(f"h_{number:05}", at, "visit")
 
     def payments(self, count: int) -> None:
-        """Orders of several lines, refunds, bots and buyers without a person."""
+        """Orders of several lines, refunds, bots and buyers without a person, some seen elsewhere.
+
+        Dollars have a rate on even days only; amounts have few values, so that equal ones meet.
+        """
         chance = self.chance
         for number in range(count):
             at = START + timedelta(minutes=chance.randrange(60 * 1440))
             buyer = chance.choice(
                 [None, f"h_{chance.randrange(60):05}", f"p_{chance.randrange(500):05}"]
             )
-            amount = Decimal(chance.randrange(-3000, 9000)) / 100
-            self.event(
-                buyer,
-                at,
-                "order",
-                order_id=chance.choice([None, f"o{number // 3}"]),
-                revenue_reporting=None if chance.random() < 0.1 else amount,
-            )
+            amount = Decimal(chance.choice([-1500, -333, 0, 1999, 2500, 2500, 9001])) / 100
+            order = chance.choice([None, f"o{number // 3}", f"o{number // 3}"])
+            self.amount(buyer, at, amount, order, chance.choice(["EUR", None, "USD"]), "shop")
+            if chance.random() < 0.4:
+                told = amount + chance.choice([0, 0, 1])
+                where = chance.choice(["sdk", "hook"])
+                self.amount(buyer, at + timedelta(hours=3), told, order, "EUR", where)
+            if chance.random() < 0.1:
+                self.amount(buyer, at, abs(amount), f"only_{number % 40}", "EUR", "sdk")
+
+    def amount(
+        self,
+        buyer: str | None,
+        at: datetime,
+        amount: Decimal,
+        order: str | None,
+        currency: str | None,
+        source: str,
+    ) -> None:
+        """An event with an amount, converted as int_events does: believed from the shop alone."""
+        is_believed = source == "shop"
+        rate = Decimal("0.9137") if currency == "USD" else Decimal(1)
+        is_missing = currency == "USD" and local_day(at).day % 2 == 1
+        self.event(
+            buyer,
+            at,
+            "order",
+            order_id=order,
+            source=source,
+            is_authoritative_revenue=is_believed,
+            revenue=amount,
+            currency=currency,
+            revenue_reporting=amount * rate if is_believed and not is_missing else None,
+            is_rate_missing=is_believed and is_missing,
+        )
 
 
 def _sessions(chance: random.Random, count: int) -> pd.DataFrame:

@@ -13,6 +13,10 @@ def test_without_events_and_funnels_the_marts_are_empty_and_keep_their_columns(e
             "rpt_active_daily",
             "rpt_metrics_daily",
             "rpt_retention",
+            "fct_orders",
+            "rpt_revenue_daily",
+            "rpt_revenue_matches",
+            "rpt_ltv",
         ):
             assert connection.sql(f"select count(*) from marts.{mart}").fetchone() == (0,)
         columns = connection.sql("select * from marts.fct_funnel_entries").columns

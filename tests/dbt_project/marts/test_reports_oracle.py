@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.dbt_project.marts.money import cents, order_key, order_persons
+
 ONE_DAY = timedelta(days=1)
 DIMENSIONS = ("surface", "platform", "channel", "country")
 MEASURES = (
@@ -21,6 +23,7 @@ MEASURES = (
     "orders",
     "refunds",
     "refunds_reporting",
+    "rates_missing",
     "bounces",
     "engaged_sessions",
     "session_seconds",
@@ -71,10 +74,11 @@ def test_retention_recounts_every_cohort(world, active) -> None:
     ordered = active.sort_values(["occurred_at", "event_id", "event_key"])
     firsts = ordered.groupby("person_id").first()
     days = active.groupby("person_id").occurred_date.agg(set)
+    buyers = order_persons(world.events)
     payments = [
-        event
+        event | {"person_id": buyers[order_key(event)]}
         for event in world.events
-        if event["person_id"] in days.index and event["revenue_reporting"] is not None
+        if event["revenue_reporting"] is not None and buyers[order_key(event)] in days.index
     ]
     last = max(active.occurred_date.max(), world.last_day)
     expected: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -108,7 +112,7 @@ def test_retention_recounts_every_cohort(world, active) -> None:
                     "on_day_rate": on_day / size,
                     "on_or_after_rate": on_or_after / size,
                     "every_interval_rate": every / size,
-                    "cumulative_revenue_reporting": revenue,
+                    "cumulative_revenue_reporting": cents(revenue),
                     "is_complete": world.has_ended(day),
                 }
     assert world.keyed("rpt_retention", ["cohort_date", "n", "segment_set", "segment"]) == expected
@@ -134,7 +138,7 @@ def test_daily_metrics_are_the_sums_of_what_happened(world, active) -> None:
     ordered = active.sort_values(["occurred_at", "event_id", "event_key"])
     for event in ordered.drop_duplicates("person_id").to_dict("records"):
         cell(event["occurred_date"], event)["new_persons"] += 1
-    seen = set()
+    seen, touched = set(), set()
     for event in sorted(world.events, key=lambda event: (event["occurred_at"], event["event_id"])):
         counts = cell(
             event["occurred_date"], event | ({} if event["person_id"] else {"channel": None})
@@ -144,24 +148,30 @@ def test_daily_metrics_are_the_sums_of_what_happened(world, active) -> None:
         if not event["is_bot"] and not is_staff:
             counts["events"] += 1
             counts["conversions"] += event["is_key_event"]
-        amount = event["revenue_reporting"]
-        if amount is not None:
-            counts["revenue_reporting"] += amount
-            counts["refunds_reporting"] -= min(amount, 0)
-            order = (event["order_id"] or event["event_key"], np.sign(amount))
+        amount = event["revenue"]
+        if event["is_authoritative_revenue"]:
+            reporting = event["revenue_reporting"] or Decimal(0)
+            counts["revenue_reporting"] += reporting
+            counts["refunds_reporting"] -= min(reporting, 0)
+            counts["rates_missing"] += event["is_rate_missing"]
+            order = (order_key(event), np.sign(amount))
             if order not in seen and amount:
                 counts["orders" if amount > 0 else "refunds"] += 1
             seen.add(order)
+            touched.add(id(counts))
     open_days = set(sessions[sessions.is_open].started_date)
+    money = ("revenue_reporting", "refunds_reporting")
     expected = {
-        key: counts | {"is_complete": world.has_ended(key[0]) and key[0] not in open_days}
+        key: counts
+        | {name: cents(counts[name]) for name in money}
+        | {"is_complete": world.has_ended(key[0]) and key[0] not in open_days}
         for key, counts in cells.items()
-        if any(counts.values())
+        if any(counts.values()) or id(counts) in touched
     }
     found = world.keyed("rpt_metrics_daily", ["metric_date", *DIMENSIONS])
     assert found == expected
-    assert sum(row["revenue_reporting"] for row in found.values()) == sum(
-        event["revenue_reporting"] or 0 for event in world.events
+    assert sum(row["orders"] for row in found.values()) == sum(
+        row["orders"] for row in world.rows("select * from marts.rpt_revenue_daily")
     )
 
 
