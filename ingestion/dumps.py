@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 
-from governance.config import Limits
+from governance.config import Limits, Source
 from ingestion.compression import DamagedError
+from ingestion.containers import csv_files, parquet_files, text_files
 from ingestion.containers.rows import FileProblem, Row
 from ingestion.formats import mapping_of
 from ingestion.formats.mapped import mapped_paths
+from ingestion.formats.record import Format
 from ingestion.names import did_you_mean
 from ingestion.segments import (
     HEAD_BYTES,
@@ -46,9 +48,10 @@ def plan_whole(
         length, content = _digest(landing, segment)
         if not length:
             return None
-        unknown = _unknown_columns(landing, segment, limits)
+        unknown = unknown_columns(landing, segment)
         if unknown is not None:
             return unknown
+        found = None if segment.container == "lines" else count_rows(landing, segment, limits)
         head = landing.head(segment, HEAD_BYTES)
     except DamagedError as error:
         return damaged(segment, error)
@@ -57,25 +60,42 @@ def plan_whole(
     except OSError as error:
         return unreadable(segment, error)
     generation = 1 if committed is None else committed.generation + again
-    return Span(segment, generation, 0, length, f"{len(head)}:{digest(head)}", content)
+    end = length if found is None else found
+    return Span(segment, generation, 0, end, f"{len(head)}:{digest(head)}", content, found)
 
 
-def rows(landing: Landing, span: Span, limits: Limits) -> Iterator[list[Row]]:
-    """The rows of a span of a table, or of lines of text."""
-    with landing.opened(span.segment) as file:
-        from ingestion.containers import rows_of
+def rows(landing: Landing, span: Span, form: Format, limits: Limits) -> Iterator[list[Row]]:
+    """The rows of a span of a table, or of lines of text.
 
-        yield from rows_of(
-            span.segment.container, file, landing.source, limits, _wanted(landing, span.segment)
-        )
+    Raises:
+        FileProblem: it is no such file, or a damaged one.
+        DamagedError: a compressed file is truncated or damaged.
+    """
+    source, segment = landing.source, span.segment
+    with landing.opened(segment) as file:
+        if segment.container == "csv":
+            wanted = _wanted(source, segment)
+            yield from csv_files.rows(file, source.csv, line_bytes=limits.line_bytes, wanted=wanted)
+        elif segment.container == "parquet":
+            yield from parquet_files.rows(file, wanted=_wanted(source, segment))
+        else:
+            assert form.parse_line is not None, f"{source.shape} reads no lines of text"
+            yield from text_files.rows(file, form.parse_line, line_bytes=limits.line_bytes)
 
 
-def count_rows(landing: Landing, span: Span, limits: Limits) -> int:
-    """The rows of a span, counted by another reader than ``rows``."""
-    with landing.opened(span.segment) as file:
-        from ingestion.containers import count_of
+def count_rows(landing: Landing, segment: Segment, limits: Limits) -> int:
+    """The rows of a file, counted by another reader than ``rows``.
 
-        return count_of(span.segment.container, file, landing.source, limits)
+    Raises:
+        FileProblem: it is no such file, or a damaged one.
+        DamagedError: a compressed file is truncated or damaged.
+    """
+    with landing.opened(segment) as file:
+        if segment.container == "csv":
+            return csv_files.count(file, landing.source.csv, line_bytes=limits.line_bytes)
+        if segment.container == "parquet":
+            return parquet_files.count(file)
+        return text_files.count(file)
 
 
 def _changed(
@@ -104,24 +124,26 @@ def _digest(landing: Landing, segment: Segment) -> tuple[int, str]:
     return length, seen.hexdigest()
 
 
-def _wanted(landing: Landing, segment: Segment) -> list[str] | None:
+def _wanted(source: Source, segment: Segment) -> list[str] | None:
     """The columns a mapping reads; None for all."""
-    mapping = mapping_of(landing.source, segment.name)
+    mapping = mapping_of(source, segment.name)
     if mapping is None or "*" in mapping.properties:
         return None
     paths = {path for named in mapped_paths(mapping).values() for path in named}
     return sorted(paths | {path.partition(".")[0] for path in paths} | set(OWN_COLUMNS))
 
 
-def _unknown_columns(landing: Landing, segment: Segment, limits: Limits) -> Problem | None:
+def unknown_columns(landing: Landing, segment: Segment) -> Problem | None:
     """A mapping that names a column the table does not have."""
     mapping = mapping_of(landing.source, segment.name)
     if mapping is None or segment.container not in _TABULAR:
         return None
     with landing.opened(segment) as file:
-        from ingestion.containers import columns_of
-
-        columns = columns_of(segment.container, file, landing.source, limits)
+        columns = (
+            parquet_files.columns(file)
+            if segment.container == "parquet"
+            else csv_files.columns(file, landing.source.csv)
+        )
     for key, paths in mapped_paths(mapping).items():
         for path in paths:
             if path not in columns and path.partition(".")[0] not in columns:

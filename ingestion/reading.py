@@ -26,7 +26,7 @@ from governance.vault import Vault, open_vault
 from ingestion.batches import Batch, SpanReader, Tally
 from ingestion.clock import as_microseconds
 from ingestion.compression import DamagedError
-from ingestion.dumps import count_rows, plan_whole, rows
+from ingestion.dumps import plan_whole, rows
 from ingestion.formats import format_of
 from ingestion.identifiers import Identifiers
 from ingestion.parser import parse
@@ -165,7 +165,8 @@ class Reading:
         if span.segment.container == "lines":
             yield from reader.read(span, landing.blocks(span.segment, span.start, span.end), tally)
             return
-        found = rows(landing, span, self._config.limits)
+        form = format_of(landing.source, self._keys.digest, span.segment.name)
+        found = rows(landing, span, form, self._config.limits)
         yield from reader.read_rows(span, found, tally)
 
     def _plan(self, landing: Landing, positions: Positions, again: bool) -> SourceReading:
@@ -223,22 +224,27 @@ class Reading:
             try:
                 counted = self._counted(landing, span)
             except DamagedError as error:
-                raise UserError(
-                    f"{span.segment.path} changed while it was read.",
-                    why=str(error),
-                    fix="Load again once nobody rewrites it.",
-                ) from None
+                raise changed(span, error) from None
             place = (span.segment.source, span.segment.name, span.generation, span.start, span.end)
             receipts += [(*place, receipt.receipt_hour, receipt.records) for receipt in counted]
         return _table(receipts, RECEIPTS)
 
     def _counted(self, landing: Landing, span: Span) -> list[Receipt]:
         """Records of a span: of rows, as many as each stands for; rows have no hour of receipt."""
-        if span.segment.container == "lines":
+        if span.rows is None:
             blocks = landing.blocks(span.segment, span.start, span.end)
             return self._receipts.count(blocks, line_bytes=self._config.limits.line_bytes)
         parts = format_of(landing.source, self._keys.digest, span.segment.name).parts
-        return [Receipt(None, parts * count_rows(landing, span, self._config.limits))]
+        return [Receipt(None, parts * span.rows)] if span.rows else []
+
+
+def changed(span: Span, error: Exception) -> UserError:
+    """A file that could be read when it was planned, and cannot now."""
+    return UserError(
+        f"{span.segment.path} changed while it was read.",
+        why=str(error),
+        fix="Load again once nobody rewrites it.",
+    )
 
 
 def _segment_row(span: Span, tally: Tally) -> pa.Table:

@@ -27,6 +27,7 @@ from ingestion.compression import (
     read_block,
     skip,
 )
+from ingestion.containers import archives
 from ingestion.containers.rows import FileProblem
 from ingestion.spool import folder_of
 
@@ -84,6 +85,8 @@ class Span:
     head_digest: str
     identity: str | None = None
     """Of a dump: the digest of its content, so that the same file under another name is known."""
+    rows: int | None = None
+    """Of a dump that is no JSON: its rows, counted by another reader than that of its records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +177,6 @@ class Landing:
                 with decompressed(raw, segment.compression) as file:
                     yield file
                 return
-            from ingestion.containers import archives
-
             with (
                 archives.member(raw, segment.member) as inner,
                 decompressed(inner, segment.compression) as file,
@@ -213,8 +214,6 @@ class Landing:
         return [replace(file, compression=compression, container=container)]
 
     def _members(self, archive: Segment) -> list[Segment]:
-        from ingestion.containers import archives
-
         found: list[Segment] = []
         try:
             with self._fs.open(archive.path, "rb") as raw:

@@ -46,12 +46,14 @@ class Format:
             reject points into the bytes it keeps.
         parts: records each record of the producer stands for: an order is a sale and a refund.
         whole: whether ``to_native`` is given the whole delivery, headers included.
+        parse_line: reads a line of text, where records are no JSON; raises Refusal.
     """
 
     to_native: Callable[[JsonObject, Delivery, int], Native]
     pointers: Mapping[str, str] = field(default_factory=dict)
     parts: int = 1
     whole: bool = False
+    parse_line: Callable[[bytes], JsonObject] | None = None
 
     def pointer(self, native: str) -> str:
         """The pointer into the producer's record for one into native form."""

@@ -1,0 +1,248 @@
+"""Own sources on real input: a shop as a dump and as a database, webhook payloads, an access log.
+
+By configuration alone, from the raw files to the published marts.
+
+The material is no part of the repository (see ``tests/conftest.py``).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pytest
+
+pytestmark = pytest.mark.material
+
+_SOURCE = {"surface": "backend", "trust": "server", "lawful_basis": "contract"}
+LINE = {
+    "event_name": {"from": "cancelled", "map": {"1": "order_line_cancelled"}},
+    "occurred_at": "InvoiceDate",
+    "user_id": "CustomerID",
+    "country": "Country",
+    "amount": {"from": "UnitPrice", "times": "Quantity"},
+    "currency": {"value": "GBP"},
+    "order_id": "InvoiceNo",
+    "properties": {
+        "stock_code": {"from": "StockCode", "class": "internal"},
+        "quantity": {"from": "Quantity", "class": "internal"},
+    },
+}
+
+
+def _published(home) -> duckdb.DuckDBPyConnection:
+    file = home.published / "analyst" / "current" / "analytics.duckdb"
+    return duckdb.connect(str(file), read_only=True)
+
+
+@pytest.fixture(scope="module")
+def reference(material) -> dict:
+    return json.loads((material / "online_retail" / "reference_numbers.json").read_text())
+
+
+def _shop(name: str, source: dict) -> dict:
+    return {
+        "company": "shop",
+        "currency": "GBP",
+        "time_zone": "Europe/London",
+        "sources": [{"name": name, **source, **_SOURCE}],
+        "revenue": {"source": name},
+        "key_events": ["order_line"],
+    }
+
+
+def _equals(home, reference) -> None:
+    """The published marts say what is known of this shop."""
+    with _published(home) as con:
+        found = con.execute(
+            "select count(*), count(distinct order_id), count(distinct order_id) filter"
+            " (order_id like 'C%'), round(sum(revenue_reporting), 2)::double,"
+            " count(*) filter (person_id is null), count(distinct country) from marts.fct_events"
+        ).fetchone()
+        customers = con.execute(
+            "select count(*) from marts.dim_persons where identity_method = 'user_id'"
+        ).fetchone()
+        net = [
+            con.execute(f"select sum({column})::double from marts.{table}").fetchone()[0]
+            for table, column in (
+                ("rpt_metrics_daily", "revenue_reporting"),
+                ("rpt_revenue_daily", "net_reporting"),
+                ("fct_orders", "net_reporting"),
+            )
+        ]
+        orders = con.execute("select count(*) from marts.fct_orders").fetchone()
+        ledger = con.execute(
+            "select sum(received), sum(accepted) from marts.rpt_pipeline"
+        ).fetchone()
+    assert found == (
+        reference["rows"],
+        reference["invoices"],
+        reference["cancel_invoices"],
+        pytest.approx(reference["net_revenue"], abs=0),
+        reference["no_customer"],
+        reference["countries"],
+    )
+    assert customers == (reference["customers"],)
+    assert orders == (reference["invoices"],)
+    # each row of a report is rounded to the penny
+    assert net == [pytest.approx(reference["net_revenue"], abs=0.5)] * 3
+    assert tuple(map(int, ledger)) == (reference["rows"], reference["rows"])
+
+
+def test_a_real_shop_as_a_dump_equals_its_reference_numbers(
+    make_home, throughline, material, reference
+):
+    """The very file it was published as: 5,268 lines equal another one and none may be lost."""
+    mapping = LINE | {"event_name": {"value": "order_line"}}
+    dump = {"kind": "event_dumps", "path": "dumps/", "row_identity": "position"}
+    home = make_home(_shop("history", dump | {"mapping": mapping}))
+    original = material / "online_retail" / "online_retail.parquet"
+    shutil.copy(original, home.root / "dumps" / "online_retail.parquet")
+
+    throughline(home, "run", "hourly")
+    _equals(home, reference)
+
+    # delivered once more, under another name
+    shutil.copy(original, home.root / "dumps" / "again.parquet")
+    throughline(home, "run", "hourly")
+    with _published(home) as con:
+        again = con.execute(
+            "select sum(received), sum(accepted), sum(duplicate) from marts.rpt_pipeline"
+        ).fetchone()
+        net = con.execute("select sum(net_reporting)::double from marts.fct_orders").fetchone()
+    rows = reference["rows"]
+    assert tuple(map(int, again)) == (2 * rows, rows, rows)
+    assert net == (pytest.approx(reference["net_revenue"], abs=0.5),)
+
+
+def test_a_real_shop_as_a_database_equals_its_reference_numbers(
+    make_home, throughline, material, reference
+):
+    """The lines have no id of their own, so the table they lie in gives them one."""
+    table = {"table": "order_lines", "as": "events", "key": ["line"], "mapping": LINE}
+    table["mapping"] = LINE | {"event_name": {"value": "order_line"}}
+    database = {
+        "kind": "app_database",
+        "url": "sqlite:///shop.sqlite",
+        "tables": [table],
+    }
+    home = make_home(_shop("shop", database))
+    _write_database(material / "online_retail" / "online_retail.parquet", home.root)
+
+    throughline(home, "run", "hourly")
+
+    _equals(home, reference)
+
+
+def _write_database(parquet, root) -> None:
+    import sqlite3
+
+    with duckdb.connect() as con, sqlite3.connect(root / "shop.sqlite") as shop:
+        shop.execute(
+            "create table order_lines (line integer primary key, InvoiceNo text, StockCode text,"
+            " Description text, Quantity integer, InvoiceDate text, UnitPrice numeric,"
+            " CustomerID integer, Country text)"
+        )
+        lines = con.execute(
+            "select row_number() over (), InvoiceNo, StockCode, Description, Quantity,"
+            " InvoiceDate::varchar, UnitPrice, CustomerID, Country from read_parquet(?)",
+            [str(parquet)],
+        )
+        while batch := lines.fetchmany(50_000):
+            shop.executemany("insert into order_lines values (?,?,?,?,?,?,?,?,?)", batch)
+
+
+def test_every_payload_of_githubs_webhooks_is_found_once(make_home, throughline, material):
+    home = make_home(
+        {
+            "company": "forge",
+            "sources": [
+                {"name": "github", "kind": "webhook_logs", "format": "github"}
+                | {"path": "landing/github/"}
+                | _SOURCE
+            ],
+        }
+    )
+    payloads = sorted((material / "github_webhooks" / "payload-examples").rglob("*.json"))
+    payloads = [path for path in payloads if path.name.endswith("payload.json")]
+    assert len(payloads) > 490
+    began = datetime(2026, 3, 1, tzinfo=UTC)
+    lines = []
+    for number, path in enumerate(payloads):
+        headers = {
+            "X-GitHub-Delivery": f"72d3162e-cc78-11e3-81ab-{number:012d}",
+            "X-GitHub-Event": path.parent.name,
+        }
+        received = (began + timedelta(seconds=number)).isoformat().replace("+00:00", "Z")
+        body = json.loads(path.read_text())
+        line = {"body": body if number % 2 else json.dumps(body), "headers": headers}
+        lines.append(json.dumps(line | {"received_at": received}))
+    # GitHub delivers again what was not answered in time: the same delivery id
+    lines += lines[:25]
+    (home.landing / "github" / "2026-03-01.jsonl").write_text("\n".join(lines) + "\n")
+
+    throughline(home, "run", "hourly")
+
+    with _published(home) as con:
+        ledger = con.execute(
+            "select sum(received), sum(accepted), sum(duplicate), sum(quarantined)"
+            " from marts.rpt_pipeline"
+        ).fetchone()
+        names = {
+            name
+            for (name,) in con.execute(
+                "select distinct event_name from marts.fct_events"
+            ).fetchall()
+        }
+        senders = con.execute(
+            "select count(distinct person_id), count(*) filter (person_id is null)"
+            " from marts.fct_events where external_ids like '%github%'"
+        ).fetchone()
+        octocat = con.execute(
+            "select count(distinct person_id) from marts.fct_events"
+            """ where external_ids = '{"github":"21031067"}'"""
+        ).fetchone()
+    assert tuple(map(int, ledger)) == (len(lines), len(payloads), 25, 0)
+    assert {"push", "issues.opened", "pull_request.opened", "star.created"} <= names
+    assert senders[0] > 1
+    assert senders[1] == 0
+    assert octocat == (1,)
+
+
+def test_an_access_log_becomes_visitors_and_page_views(make_home, throughline, material):
+    home = make_home(
+        {
+            "company": "blog",
+            "sources": [
+                {"name": "log", "kind": "event_dumps", "format": "combined_log", "path": "dumps/"}
+                | _SOURCE
+                | {"surface": "web", "lawful_basis": "legitimate_interests"}
+            ],
+        }
+    )
+    shutil.copy(material / "web_logs" / "apache_logs", home.root / "dumps" / "apache_logs")
+
+    throughline(home, "run", "hourly")
+
+    with _published(home) as con:
+        ledger = con.execute(
+            "select sum(received), sum(accepted) + sum(quarantined) from marts.rpt_pipeline"
+        ).fetchone()
+        events = con.execute(
+            "select count(*), count(distinct person_id), count(*) filter (is_bot),"
+            " min(occurred_at), max(occurred_at) from marts.fct_events"
+        ).fetchone()
+        everything = " ".join(
+            str(row)
+            for row in con.execute("select columns(*)::varchar from marts.fct_events").fetchall()
+        )
+        sessions = con.execute("select count(*) from marts.fct_sessions").fetchone()
+    assert tuple(map(int, ledger)) == (10_000, 10_000)
+    assert events[0] > 9_900
+    assert 1_753 <= events[1] < 2_500  # an address and a program: some share one address
+    assert events[2] > 500
+    assert events[3] >= datetime(2015, 5, 17)
+    assert sessions[0] > 500
+    assert "83.149.9.216" not in everything
