@@ -10,6 +10,7 @@ class Reason(StrEnum):
 
     # the line itself; one reject stands for everything the line holds
     MALFORMED_JSON = "malformed_json"
+    MALFORMED_ROW = "malformed_row"
     DUPLICATE_KEY = "duplicate_key"
     NOT_FINITE = "not_finite"
     BAD_UNICODE = "bad_unicode"
