@@ -21,6 +21,9 @@ import yaml
 
 from governance.home import HOME_VARIABLE, Home
 from governance.keys import make_keys
+from tests.servers import mariadb, postgres
+
+__all__ = ["mariadb", "postgres"]  # fixtures of all folders: one server a session
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "data"
