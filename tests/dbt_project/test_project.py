@@ -6,7 +6,7 @@ from datetime import datetime
 
 import duckdb
 
-from tests.properties.warehouse import build, make_home, write_raw
+from tests.properties.warehouse import MODELS, build, make_home, write_raw
 
 
 def test_every_model_unit_test_and_data_test_passes_without_any_event(tmp_path):
@@ -47,7 +47,7 @@ def test_a_live_source_that_never_delivered_holds_windows_open(tmp_path):
             web | {"name": "web", "live": True},
             web | {"name": "silent", "live": silent_is_live},
         ]
-        build(home, {"tl_sources": sources}, "run", "-s", "+fct_sessions", target=target)
+        build(home, {"tl_sources": sources}, *MODELS, "-s", "+fct_sessions", target=target)
         with duckdb.connect(str(home.warehouse), read_only=True) as con:
             found = con.execute("select count(*) filter (is_open) from marts.fct_sessions")
             assert found.fetchone() == (open_sessions,)

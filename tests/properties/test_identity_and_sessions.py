@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from tests.properties import identity_oracle as oracle
-from tests.properties.warehouse import build, make_home, write_raw
+from tests.properties.warehouse import MODELS, build, make_home, write_raw
 
 WORLDS = 2_000
 HUB_LIMIT, KIOSK_LIMIT, GAP = 3, 2, timedelta(minutes=30)
@@ -131,7 +131,7 @@ def warehouse(worlds, tmp_path_factory):
     build(
         home,
         VARIABLES,
-        "run",
+        *MODELS,
         "-s",
         "+fct_events",
         "+bridge_identities",
@@ -203,7 +203,7 @@ def test_any_order_and_split_of_loads_gives_the_same_rows(worlds, warehouse, tmp
     build(
         other,
         VARIABLES,
-        "run",
+        *MODELS,
         "-s",
         "+fct_events",
         "+bridge_identities",

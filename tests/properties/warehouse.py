@@ -17,6 +17,7 @@ from ingestion.raw_schema import EVENTS as EVENTS_SCHEMA
 from ingestion.raw_schema import EXCHANGE_RATES, RECEIPTS, REJECTS, SEGMENTS
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
+MODELS = ("build", "--resource-type", "model", "--resource-type", "seed")
 DEFAULTS = {
     "segment": "a.jsonl",
     "generation": 1,
@@ -79,7 +80,7 @@ def build(home: Home, variables: dict, *arguments: str, target: Path) -> None:
             sys.executable,
             "-m",
             "dbt.cli.main",
-            *(arguments or ("run",)),
+            *(arguments or MODELS),
             "--project-dir",
             str(PROJECT),
             "--profiles-dir",

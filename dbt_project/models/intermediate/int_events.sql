@@ -30,7 +30,9 @@ with
             {{ to_local('winners.occurred_at') }} as occurred_at_local,
             winners.event_type = 'system' and winners.event_name in ('logout', 'reset') as is_logout,
             winners.event_name in {{ text_list(var('tl_key_events')) }} as is_key_event,
-            {{ channel_signal('winners') }} as channel_signal,
+            signals.channel as channel_signal,
+            coalesce(signals.is_bot, false) as is_bot_traffic,
+            coalesce(signals.is_internal, false) as is_internal_traffic,
             winners.revenue is not null
             {%- if var('tl_revenue_sources') %}
                 and winners.source in {{ text_list(var('tl_revenue_sources')) }}
@@ -42,6 +44,15 @@ with
         from winners
         left join sources on winners.source = sources.source
         left join {{ ref('int_order_sources') }} as orders on winners.order_id = orders.order_id
+        left join
+            {{ ref('int_traffic_signals') }} as signals
+            on lower(winners.utm_source) is not distinct from signals.utm_source
+            and lower(winners.utm_medium) is not distinct from signals.utm_medium
+            and winners.click_id_kind is not distinct from signals.click_id_kind
+            and {{ outer_referrer_host('winners') }} is not distinct from signals.referrer_host
+            and {{ page_host('winners') }} is not distinct from signals.page_host
+            and lower(winners.library) is not distinct from signals.library
+            and winners.device_class is not distinct from signals.device_class
     )
 
 select
@@ -100,7 +111,8 @@ select
     derived.time_zone,
     derived.country,
     derived.device_class,
-    derived.is_bot,
+    derived.is_bot or derived.is_bot_traffic as is_bot,
+    derived.is_internal_traffic,
     derived.is_interactive,
     derived.is_key_event,
     derived.is_logout,

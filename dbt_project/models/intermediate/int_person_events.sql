@@ -16,7 +16,7 @@ select
     coalesce(channels.channel, '(none)') as channel,
     events.is_interactive,
     events.is_bot,
-    internal.person_id is not null as is_internal,
+    events.is_internal_traffic or internal.person_id is not null as is_internal,
     events.is_key_event,
     events.order_id,
     events.revenue_reporting

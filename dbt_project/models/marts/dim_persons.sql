@@ -13,7 +13,7 @@ with
             min_by(events.country, {ts:events.occurred_at, id:events.event_id, key:events.event_key}) as country,
             count(*) as events,
             bool_or(events.is_bot) as is_bot,
-            bool_or(events.is_internal) as is_internal,
+            bool_and(events.is_internal) as is_internal,
             bool_or(events.identity_rule = 'direct') as is_known
         from events
         group by events.person_id

@@ -55,7 +55,7 @@ select
     events.country,
     events.device_class,
     events.is_bot,
-    internal.person_id is not null as is_internal,
+    events.is_internal_traffic or internal.person_id is not null as is_internal,
     events.is_interactive,
     events.is_key_event,
     events.revenue,

@@ -21,6 +21,7 @@ with
             events.page_path,
             events.screen,
             events.is_bot,
+            events.is_internal_traffic,
             events.is_key_event
         from {{ ref('int_session_events') }} as sessions
         inner join {{ ref('int_events') }} as events on sessions.event_key = events.event_key
@@ -48,6 +49,7 @@ with
             min_by(country, {ts:occurred_at, id:event_id, key:event_key}) as country,
             array_to_string(list_sort(list_distinct(list(surface))), ',') as surfaces,
             bool_or(is_bot) as is_bot,
+            bool_or(is_internal_traffic) as is_internal_traffic,
             bool_or(is_key_event) as has_key_event
         from interactive
         group by session_id, person_id
@@ -103,7 +105,7 @@ select
         engaged.ended_at + interval '{{ var("tl_sessions").timeout_seconds }} seconds' >= {{ data_until() }}, true
     ) as is_open,
     engaged.is_bot,
-    internal.person_id is not null as is_internal
+    engaged.is_internal_traffic or internal.person_id is not null as is_internal
 from engaged
 inner join {{ ref('int_session_channels') }} as channels on engaged.session_id = channels.session_id
 left join {{ ref('int_internal_persons') }} as internal on engaged.person_id = internal.person_id

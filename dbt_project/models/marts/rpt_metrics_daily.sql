@@ -26,7 +26,7 @@ with
             coalesce(events.platform, '(none)') as platform,
             coalesce(persons.channel, '(none)') as channel,
             coalesce(events.country, '(none)') as country,
-            not events.is_bot and not coalesce(persons.is_internal, false) as is_behaviour,
+            not events.is_bot and not coalesce(persons.is_internal, events.is_internal_traffic) as is_behaviour,
             events.is_key_event,
             case when events.is_authoritative_revenue then events.revenue end as revenue,
             events.revenue_reporting,
