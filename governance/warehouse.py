@@ -29,8 +29,11 @@ from governance.errors import UserError, WarehouseBusyError
 from governance.home import Home
 from governance.keys import Keys
 
-SCHEMA_VERSION = 1  # of the tables in the file
-SEMANTICS_VERSION = 1  # of what their numbers mean
+# Of the tables in the file, and of what their numbers mean. Whoever raises one registers the step
+# that brings an older file there in orchestration.upgrade.
+SCHEMA_VERSION = 2
+SEMANTICS_VERSION = 1
+OLDEST_SCHEMA_VERSION = 1  # that the registered steps start from
 
 _POLL_SECONDS = 0.2
 _MEMORY_CAP_BYTES = 1_200_000_000
@@ -135,7 +138,7 @@ def lock_holder(home: Home) -> Holder | None:
 
 
 def open_warehouse(
-    home: Home, *, keys: Keys, storage: Storage | None = None
+    home: Home, *, keys: Keys, storage: Storage | None = None, upgrading: bool = False
 ) -> duckdb.DuckDBPyConnection:
     """Open the warehouse for writing; the lock must be held.
 
@@ -143,6 +146,7 @@ def open_warehouse(
         home: whose warehouse.
         keys: the home's keys; a warehouse made with others is refused.
         storage: limits of memory and threads; read from the home's configuration when not given.
+        upgrading: an older file is opened as it is; only the upgrade asks for that.
 
     Raises:
         WarehouseBusyError: a program that does not know the lock has the file open.
@@ -159,7 +163,7 @@ def open_warehouse(
             connection.execute(f"set memory_limit = '{storage.memory_limit or memory_default()}'")
             if storage.threads:
                 connection.execute(f"set threads = {storage.threads}")
-            _check_marker(connection, home, keys)
+            _check_marker(connection, home, keys, upgrading=upgrading)
         except BaseException:
             connection.close()
             raise
@@ -313,37 +317,93 @@ def _busy(file: Path, home: Home, who: str) -> WarehouseBusyError:
     )
 
 
-def _check_marker(connection: duckdb.DuckDBPyConnection, home: Home, keys: Keys) -> None:
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What a warehouse file says of itself."""
+
+    key_id: str
+    schema_version: int
+    semantics_version: int
+
+
+def read_marker(connection: duckdb.DuckDBPyConnection) -> Marker | None:
+    """The marker of an open warehouse; None when it has none."""
+    try:
+        found = connection.execute(
+            "select key_id, schema_version, semantics_version from meta.warehouse"
+        ).fetchone()
+    except duckdb.CatalogException:
+        return None
+    return None if found is None else Marker(*found)
+
+
+def settle(home: Home) -> Marker | None:
+    """Write the log of the last writer into the file, so that it is whole by itself.
+
+    For those who copy the file: no version or key is refused. The lock must be held.
+
+    Raises:
+        WarehouseBusyError: a program that does not know the lock has the file open.
+        UserError: not a warehouse this version can read.
+    """
+    if home.lock not in _held:
+        raise RuntimeError("settle needs warehouse_lock: nobody opens the file without it")
+    with translate_duckdb_errors(home), duckdb.connect(str(home.warehouse)) as connection:
+        connection.execute("checkpoint")
+        return read_marker(connection)
+
+
+def _check_marker(
+    connection: duckdb.DuckDBPyConnection, home: Home, keys: Keys, *, upgrading: bool
+) -> None:
     """Mark a new warehouse with key id and versions; refuse one that carries others."""
     connection.execute("create schema if not exists meta")
     connection.execute(
         "create table if not exists meta.warehouse"
         " (key_id varchar, schema_version integer, semantics_version integer)"
     )
-    found = connection.execute(
-        "select key_id, schema_version, semantics_version from meta.warehouse"
-    ).fetchone()
+    found = read_marker(connection)
     if found is None:
         connection.execute(
             "insert into meta.warehouse values (?, ?, ?)",
             [keys.key_id, SCHEMA_VERSION, SEMANTICS_VERSION],
         )
         return
-    key_id, schema_version, semantics_version = found
-    if key_id != keys.key_id:
+    if found.key_id != keys.key_id:
         raise UserError(
-            f"{home.warehouse} was made with other keys ({key_id}, not {keys.key_id}).",
+            f"{home.warehouse} was made with other keys ({found.key_id}, not {keys.key_id}).",
             why="Tokens and person ids of two sets of keys never meet, so persons would split.",
             fix=f"Restore the {home.keys} it was made with, or move it away and load again.",
         )
-    found, known = (schema_version, semantics_version), (SCHEMA_VERSION, SEMANTICS_VERSION)
-    if found == known:
+    refuse_version(home, found, upgrading=upgrading)
+
+
+def refuse_version(home: Home, found: Marker, *, upgrading: bool = False) -> None:
+    """Refuse a warehouse of another version, with the command that helps.
+
+    Raises:
+        UserError: a newer program wrote it, or an older one and it was not upgraded.
+    """
+    versions = (found.schema_version, found.semantics_version)
+    known = (SCHEMA_VERSION, SEMANTICS_VERSION)
+    if versions == known:
         return
-    newer = found > known
-    raise UserError(
-        f"{home.warehouse} was written by {'a newer' if newer else 'an older'} Throughline.",
-        why=f"Its versions of schema and semantics are {found}; this program has {known}.",
-        fix="Update the program: git pull && make install"
-        if newer
-        else "Move it away and build it again from landing: throughline load --again",
-    )
+    why = f"Its versions of schema and semantics are {versions}; this program has {known}."
+    if found.schema_version > SCHEMA_VERSION or found.semantics_version > SEMANTICS_VERSION:
+        raise UserError(
+            f"{home.warehouse} was written by a newer Throughline.",
+            why=why,
+            fix="Update the program: git pull && make install",
+        )
+    if found.schema_version < OLDEST_SCHEMA_VERSION:
+        raise UserError(
+            f"{home.warehouse} was written by a Throughline too old to upgrade from.",
+            why=why,
+            fix="Move it away and build it again from landing: throughline load --again",
+        )
+    if not upgrading:
+        raise UserError(
+            f"{home.warehouse} was written by an older Throughline.",
+            why=why,
+            fix=f"throughline --home {home.root} upgrade",
+        )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from governance.home import HOME_VARIABLE
-from orchestration.cli import commands_home, commands_pipeline, commands_show
+from orchestration.cli import commands_home, commands_operate, commands_pipeline, commands_show
 from orchestration.cli.state import State
 
 _EPILOG = (
@@ -54,5 +54,5 @@ def common(
     context.obj = State(given_home=home, as_json=as_json)
 
 
-for _module in (commands_show, commands_pipeline, commands_home):
+for _module in (commands_show, commands_pipeline, commands_home, commands_operate):
     _module.add_to(app)

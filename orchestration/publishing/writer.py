@@ -61,7 +61,7 @@ def write_version(
         _write_database(connection, folder, plans)
         progress("writing tables", len(plans), len(plans))
         files = tuple(
-            linked.get(path.relative_to(folder).as_posix()) or _seal(path, folder)
+            linked.get(path.relative_to(folder).as_posix()) or seal(path, folder)
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         )
@@ -179,7 +179,7 @@ def _order_by(columns: Sequence[str]) -> str:
     return f" order by {', '.join(quote(column) for column in columns)}" if columns else ""
 
 
-def _seal(path: Path, folder: Path) -> File:
+def seal(path: Path, folder: Path) -> File:
     """Digest a file, make it read-only (a version never changes) and durable."""
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
