@@ -12,19 +12,21 @@
 {#- The text of the field a filter or a breakdown names, NULL when missing. `events` and `details` are the
     aliases under which int_person_events (for the session's channel) and int_events are in reach. -#}
 {%- macro funnel_field(path, events, details) -%}
+    {%- set path = dimension_source(path) -%}
     {%- set names = path.split('.') -%}
     {%- if names[0] == 'properties' and names | length > 1 -%} {{ property_text(details, names[1:]) }}
     {%- elif path == 'channel' -%} {{ events }}.channel
     {%- elif path in funnel_fields() -%} cast({{ details }}.{{ path }} as varchar)
     {%- else -%}
         {{ exceptions.raise_compiler_error(
-            "A funnel names the field '" ~ path ~ "'. Use properties.<name> or one of: " ~ (funnel_fields() | join(', ')) ~ "."
+            "A funnel names the field '" ~ path ~ "'. Use properties.<name>, a dimension or one of: " ~ (funnel_fields() | join(', ')) ~ "."
         ) }}
     {%- endif -%}
 {%- endmacro -%}
 
 {#- The value of a breakdown; it is published, so of a property no contract declares only that it is there. -#}
 {%- macro funnel_breakdown(path, events, details) -%}
+    {%- set path = dimension_source(path) -%}
     {%- set names = path.split('.') -%}
     {%- if names[0] == 'properties' and names | length > 1 -%} {{ reviewed_property_text(details, names[1:]) }}
     {%- else -%} {{ funnel_field(path, events, details) }}

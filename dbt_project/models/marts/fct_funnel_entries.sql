@@ -1,5 +1,9 @@
 {%- set funnels = var('tl_funnels') -%}
 {%- set has_breakdowns = funnels | selectattr('breakdowns', 'defined') | selectattr('breakdowns') | list | length > 0 -%}
+{%- set dimensions = [] -%}
+{%- for dimension in var('tl_dimensions') -%}
+    {%- do dimensions.append(dimension_value(dimension, 'details')) -%}
+{%- endfor -%}
 with
     funnels as (select * from {{ ref('int_funnels') }}),
 
@@ -100,10 +104,11 @@ select
                 {%- endfor %}
             end
         {%- else -%} cast(null as varchar)
-        {%- endif %} as breakdown_{{ place + 1 }}{{ ',' if not loop.last }}
+        {%- endif %} as breakdown_{{ place + 1 }},
     {% endfor %}
+    {{ dimensions_object(dimensions) }} as dimensions
 from entries
-{%- if has_breakdowns %}
+{%- if has_breakdowns or dimensions %}
     inner join {{ ref('int_person_events') }} as opened on entries.opening_event_key = opened.event_key
     inner join {{ ref('int_events') }} as details on entries.opening_event_key = details.event_key
 {%- endif %}

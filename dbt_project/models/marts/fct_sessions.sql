@@ -59,6 +59,13 @@ with
         select
             sessions.session_id,
             bool_or(events.is_key_event) as converted,
+            {% for dimension in var('tl_dimensions') -%}
+                -- the first value in the session, whichever event brought it
+                min_by(
+                    {{ dimension_value(dimension, 'events') }},
+                    {ts:events.occurred_at, id:events.event_id, key:events.event_key}
+                ) as dimension_{{ loop.index }},
+            {% endfor -%}
             sum(events.revenue_reporting) as revenue_reporting
         from {{ ref('int_event_sessions') }} as sessions
         inner join {{ ref('int_events') }} as events on sessions.event_key = events.event_key
@@ -101,6 +108,11 @@ select
     engaged.is_engaged,
     outcomes.converted,
     cast(outcomes.revenue_reporting as decimal(18, 2)) as revenue_reporting,
+    {%- set values = [] -%}
+    {%- for dimension in var('tl_dimensions') -%}
+        {%- do values.append('outcomes.dimension_' ~ loop.index) -%}
+    {%- endfor %}
+    {{ dimensions_object(values) }} as dimensions,
     coalesce(
         engaged.ended_at + interval '{{ var("tl_sessions").timeout_seconds }} seconds' >= {{ data_until() }}, true
     ) as is_open,

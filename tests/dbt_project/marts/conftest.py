@@ -32,6 +32,7 @@ MODELS = (
 )
 GIVEN = ("int_person_events", "int_events", "int_data_until", "fct_sessions")
 TIME_ZONE = "Europe/Berlin"
+DIMENSIONS = {"tier": "properties.plan", "voucher": "properties.coupon"}
 START = datetime(2026, 3, 27, 20, 0)  # UTC; the clocks change in the night to the 29th
 DATA_UNTIL = START + timedelta(days=50, hours=3)
 EVENTS = pa.schema(
@@ -278,7 +279,7 @@ _STEPS: dict[str, list[dict[str, Any]]] = {
         {"event": "a"},
         {"event": "b"},
     ],
-    "narrow": [{"event": "a"}, {"event": "a", "where": {"properties.plan": True}}, {"event": "a"}],
+    "narrow": [{"event": "a"}, {"event": "a", "where": {"tier": True}}, {"event": "a"}],
     "disjoint": [
         {"event": "a", "where": {"surface": "web"}},
         {"event": "a", "where": {"surface": ["mobile", "backend"]}},
@@ -294,7 +295,7 @@ _EXCLUSIONS: dict[str, list[dict[str, Any]]] = {
 _BREAKDOWNS = {
     "ab": ["surface", "properties.plan", "channel"],
     "abc": ["properties.coupon"],
-    "half": ["country"],
+    "half": ["country", "tier"],
 }
 
 
@@ -368,7 +369,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     company.habits(60)
     company.payments(900)
     sessions = _sessions(chance, 1500)
-    variables = {"tl_time_zone": TIME_ZONE, "tl_funnels": _funnels(), "tl_key_events": ["c"]}
+    variables = {
+        "tl_time_zone": TIME_ZONE,
+        "tl_funnels": _funnels(),
+        "tl_key_events": ["c"],
+        "tl_dimensions": [{"name": name, "from": path} for name, path in DIMENSIONS.items()],
+    }
     warehouse = folder / "warehouse.duckdb"
     write_upstream(warehouse, company.events, sessions, DATA_UNTIL)
     build(warehouse, variables, folder, without="unit_test")

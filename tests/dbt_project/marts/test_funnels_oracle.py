@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 Event = dict[str, Any]
+# what the company in conftest.py cuts its reports by
+DIMENSIONS = {"tier": "properties.plan", "voucher": "properties.coupon"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ def scalar_text(value: Any) -> str | None:
 
 
 def field_text(event: Event, path: str) -> str | None:
+    path = DIMENSIONS.get(path, path)
     if not path.startswith("properties."):
         return scalar_text(event[path])
     name = path.removeprefix("properties.")
@@ -189,6 +192,7 @@ def entry(
         > attempt.entered_at + timedelta(seconds=funnel["window_seconds"]),
         "is_void": is_void(attempt, events, funnel),
         **{f"breakdown_{n + 1}": named[n] if n < len(named) else None for n in range(3)},
+        "dimensions": {name: shown_text(attempt.opening, name) for name in DIMENSIONS},
     }
 
 
@@ -197,6 +201,7 @@ def entries(world) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
     """The mart, by funnel and (person, day)."""
     found: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = defaultdict(dict)
     for row in world.rows("select * from marts.fct_funnel_entries"):
+        row["dimensions"] = json.loads(row["dimensions"])
         found[row.pop("funnel")][row.pop("person_id"), row.pop("entry_date")] = row
     return found
 
@@ -247,6 +252,8 @@ def test_every_entry_is_the_best_assignment_of_its_day(world, entries, people, m
 
 def test_the_world_holds_the_cases_that_matter(entries) -> None:
     rows = [row for funnel in entries.values() for row in funnel.values()]
+    assert {row["dimensions"]["voucher"] for row in rows} == {None, "(unreviewed)"}
+    assert {row["dimensions"]["tier"] for row in rows} >= {"pro", "10", None}
     assert sum(row["is_void"] for row in rows) > 50
     assert sum(not row["window_closed"] for row in rows) > 50
     assert sum(row["depth"] > 1 and row["step_2_at"] == row["step_1_at"] for row in rows) > 200
