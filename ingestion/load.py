@@ -15,7 +15,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -68,10 +68,26 @@ class SourceReport:
     problems: tuple[Problem, ...]
     ignored: tuple[Problem, ...] = ()
     """Files whose ending nobody knows: left alone, and not an error."""
+    postponed: int = 0
+    """Dumps beyond ``limits.load_bytes``: the next load reads them."""
 
     @property
     def records(self) -> int:
         return self.accepted + self.stripped + sum(self.quarantined.values())
+
+    def followed_by(self, later: SourceReport) -> SourceReport:
+        """Both together: counts are added, of what is wrong or waits the later is true."""
+        reasons = Counter(self.quarantined) + Counter(later.quarantined)
+        return replace(
+            later,
+            segments=self.segments + later.segments,
+            lines=self.lines + later.lines,
+            accepted=self.accepted + later.accepted,
+            stripped=self.stripped + later.stripped,
+            quarantined=dict(sorted(reasons.items())),
+            by_position=self.by_position + later.by_position,
+            problems=tuple(dict.fromkeys((*self.problems, *later.problems))),
+        )
 
     @property
     def share_stripped(self) -> float:
@@ -91,8 +107,23 @@ class LoadReport:
         return sum(source.records for source in self.sources)
 
     @property
+    def postponed(self) -> int:
+        return sum(source.postponed for source in self.sources)
+
+    @property
     def problems(self) -> tuple[Problem, ...]:
         return tuple(problem for source in self.sources for problem in source.problems)
+
+
+    def followed_by(self, later: LoadReport) -> LoadReport:
+        """This report and that of the part of the same load that came after it."""
+        before = {source.source: source for source in self.sources}
+        return LoadReport(
+            tuple(
+                before[source.source].followed_by(source) if source.source in before else source
+                for source in later.sources
+            )
+        )
 
 
 @dataclass(slots=True)
@@ -152,17 +183,23 @@ def load(
         accept_deletes=accept_deletes,
         progress=progress,
     )
-    with loading(
-        home,
-        config,
-        keys,
-        sources=sources,
-        again=again,
-        extracted=extracted,
-        progress=progress,
-    ) as prepared:
-        prepared.run()
-        report = prepared.report()
+    report = LoadReport()
+    while True:
+        with loading(
+            home,
+            config,
+            keys,
+            sources=sources,
+            again=again,
+            extracted=extracted,
+            progress=progress,
+        ) as prepared:
+            prepared.run()
+            report = report.followed_by(prepared.report())
+        if not report.postponed:
+            break
+        # The lock is free for a moment: what waits for it goes first.
+        extracted = []
     refuse_problems(report)
     return report
 
@@ -370,4 +407,5 @@ def _report(part: SourceReading) -> SourceReport:
         waiting=tuple(part.waiting),
         problems=tuple(part.problems),
         ignored=tuple(part.ignored),
+        postponed=part.postponed,
     )

@@ -55,6 +55,8 @@ class SourceReading:
     problems: list[Problem] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     ignored: list[Problem] = field(default_factory=list)
+    postponed: int = 0
+    """Dumps that the next load reads."""
     tallies: list[Tally] = field(default_factory=list)
     unidentified: int = 0
 
@@ -92,6 +94,8 @@ class Reading:
         self.sources = [
             self._plan(Landing.of(home, source), positions, again) for source in sources
         ]
+        if not again:  # a source is judged again as a whole
+            self._postpone()
         self.receipts = self._count()
 
     def close(self) -> None:
@@ -207,6 +211,26 @@ class Reading:
         part.problems += landing.problems
         part.ignored += landing.ignored
         return part
+
+    def _postpone(self) -> None:
+        """Leave dumps beyond ``limits.load_bytes`` to the next load.
+
+        A backfill of years is loaded in parts: what was loaded stays when it is stopped, and
+        between two parts other loads have their turn.
+        """
+        left = self._config.limits.load_bytes
+        begun = False
+        for part in self.sources:
+            if part.source.is_appended:
+                continue
+            kept: list[Span] = []
+            for span in part.spans:
+                left -= span.segment.size
+                if left >= 0 or not begun:
+                    kept.append(span)
+                begun = True
+            part.postponed = len(part.spans) - len(kept)
+            part.spans = kept
 
     def _is_record(self, line: bytes) -> bool:
         try:

@@ -44,6 +44,10 @@ def load_checks(config: Config, report: LoadReport) -> Iterator[dg.AssetCheckRes
         passed=not problems,
         severity=dg.AssetCheckSeverity.ERROR,
         description="\n".join(problems) or "All segments could be read.",
+        metadata={
+            "ignored_files": sum(len(part.ignored) for part in report.sources),
+            "dumps_left_to_the_next_load": report.postponed,
+        },
     )
     stripped = [part for part in report.sources if part.share_stripped > LARGE_SHARE]
     yield dg.AssetCheckResult(

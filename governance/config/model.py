@@ -338,6 +338,8 @@ class Limits(Section):
     depth: Annotated[int, Field(ge=1, le=200, strict=True)] = 32
     batch_events: Count = 1000
     string_chars: Count = 65536
+    load_bytes: Size = 2 * 10**9
+    """Of dumps, as they lie: what one load reads at most. The next one goes on."""
 
 
 class Storage(Section):

@@ -180,6 +180,7 @@ class _Rules:
         if self._rows == "orders" and item == 1:
             event["occurred_at"] = self._time(record, "refunded_at")
             refund = self._revenue(record, "refunded_amount")
+            event.pop("revenue", None)  # the sale's
             if refund:
                 refund["amount"] = -abs(refund["amount"])
                 event["revenue"] = refund

@@ -29,7 +29,7 @@ class House:
         self.home.config.write_text(f"company: acme\nsources:\n{listed}\n{more}")
         self.config: Config = load_config(self.home)
         for source in self.config.sources:
-            (self.home.root / source.path).mkdir(parents=True, exist_ok=True)
+            (self.home.root / source.folder).mkdir(parents=True, exist_ok=True)
 
     def land(self, *lines: Any, name: str = "a.jsonl", source: str = "app") -> Path:
         path = self.home.landing / source / name
