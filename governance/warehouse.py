@@ -28,6 +28,7 @@ from governance.config import Storage, load_config
 from governance.errors import UserError, WarehouseBusyError
 from governance.home import Home
 from governance.keys import Keys
+from governance.process import Process, this_process
 
 # Of the tables in the file, and of what their numbers mean. Whoever raises one registers the step
 # that brings an older file there in orchestration.upgrade.
@@ -53,27 +54,29 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that holds a home's warehouse lock."""
+    """The process that holds a home's warehouse lock; maybe one of another container."""
 
     pid: int
     purpose: str
     since: str  # ISO 8601, UTC
+    host: str = ""
+    boot: str = ""
+    started: str = ""
 
     @property
     def is_alive(self) -> bool:
         """Whether the process still runs; when not, a child that inherited the lock keeps it."""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
+        return self._process.is_alive is not False
+
+    @property
+    def _process(self) -> Process:
+        return Process(self.pid, self.host, self.boot, self.started)
 
     def __str__(self) -> str:
         if not self.pid:
             return "another process"
-        who = f"process {self.pid} ({self.purpose}, since {self.since})"
+        elsewhere = f" on {self.host}" if self._process.is_alive is None else ""
+        who = f"process {self.pid}{elsewhere} ({self.purpose}, since {self.since})"
         return who if self.is_alive else f"a child left by {who}"
 
 
@@ -290,7 +293,9 @@ def _release(home: Home) -> None:
 
 
 def _write_holder(descriptor: int, purpose: str) -> None:
-    holder = Holder(os.getpid(), purpose, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    me = this_process()
+    holder = Holder(me.pid, purpose, since, me.host, me.boot, me.started)
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
 

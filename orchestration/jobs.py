@@ -27,7 +27,7 @@ from governance.warehouse import was_interrupted
 from orchestration import keys
 from orchestration.definitions import build_definitions
 from orchestration.instance import open_instance
-from orchestration.launcher import PID_TAG, fail_dead_runs
+from orchestration.launcher import fail_dead_runs, process_tags
 from orchestration.publishing import current_version
 from orchestration.steps import watched_by
 
@@ -82,7 +82,7 @@ def run_job(home: Home, job: JobName, progress: Progress = silent) -> JobReport:
                     instance=instance,
                     run_config=_QUIET,
                     run_id=run_id,
-                    tags={PID_TAG: str(os.getpid()), STARTED_BY_TAG: "command line"},
+                    tags={**process_tags(), STARTED_BY_TAG: "command line"},
                 )
         except dg.DagsterExecutionInterruptedError:  # what Dagster makes of Ctrl-C inside a step
             raise KeyboardInterrupt from None

@@ -309,7 +309,8 @@ def test_the_default_memory_is_a_share_of_what_is_there() -> None:
 
 def test_the_holder_is_written_as_json(home: Home) -> None:
     with warehouse_lock(home, "load"):
-        assert json.loads(home.lock.read_text()).keys() == {"pid", "purpose", "since"}
+        written = json.loads(home.lock.read_text())
+        assert written.keys() == {"pid", "purpose", "since", "host", "boot", "started"}
         descriptor = lock_descriptor(home)
         assert descriptor is not None
         assert os.get_inheritable(descriptor)

@@ -22,8 +22,9 @@ import pytest
 import yaml
 
 from governance.home import Home
+from governance.process import pid_is_alive
 from orchestration.instance import dagster_environment
-from orchestration.launcher import process_is_alive, run_pid
+from orchestration.launcher import run_process
 from orchestration.publishing import current_version
 from tests.conftest import MINIMAL, ROOT
 
@@ -69,7 +70,7 @@ class Daemons:
 
     def alive(self) -> list[psutil.Process]:
         return [
-            each for each in self._mine.values() if each.is_running() and process_is_alive(each.pid)
+            each for each in self._mine.values() if each.is_running() and pid_is_alive(each.pid)
         ]
 
     def stop(self) -> None:
@@ -128,9 +129,9 @@ def test_after_kill_9_of_the_run_and_the_daemon_the_next_schedule_succeeds_unaid
         def building() -> tuple[dg.DagsterRun, int] | None:
             for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
                 steps = instance.get_run_step_stats(run.run_id)
-                pid = run_pid(instance, run)
-                if pid and any(step.step_key == "build" for step in steps):
-                    return run, pid
+                found = run_process(instance, run)
+                if found and any(step.step_key == "build" for step in steps):
+                    return run, found.process.pid
             return None
 
         killed, pid = wait_for("run in its build step", building, log)
@@ -148,7 +149,7 @@ def test_after_kill_9_of_the_run_and_the_daemon_the_next_schedule_succeeds_unaid
         assert killed.run_id not in {claim.run_id for claim in slots.claimed_slots}
     mine.stop()
     _, left = psutil.wait_procs(mine.alive(), timeout=20)
-    assert not [each for each in left if process_is_alive(each.pid)]
+    assert not [each for each in left if pid_is_alive(each.pid)]
 
 
 def open_instance_as_it_is(home: Home) -> dg.DagsterInstance:

@@ -14,8 +14,18 @@ import yaml
 
 from governance.errors import BlockedError, UserError, WarehouseBusyError
 from governance.home import Home
+from governance.process import Process, pid_is_alive, started_at, this_boot, this_host
 from orchestration.instance import dagster_environment, instance_settings
-from orchestration.launcher import PID_TAG, fail_dead_runs, process_is_alive
+from orchestration.launcher import (
+    BOOT_TAG,
+    HOST_TAG,
+    PID_TAG,
+    STARTED_TAG,
+    RunProcess,
+    fail_dead_runs,
+    place_tags,
+    process_tags,
+)
 from orchestration.steps import explained, logged, watched_by
 
 
@@ -31,9 +41,11 @@ def dead_pid() -> int:
     return process.pid
 
 
-def started(instance: dg.DagsterInstance, pid: int) -> str:
+def started(instance: dg.DagsterInstance, pid: int, **tags: str) -> str:
     run = instance.create_run_for_job(
-        hourly, status=dg.DagsterRunStatus.STARTED, tags={PID_TAG: str(pid)}
+        hourly,
+        status=dg.DagsterRunStatus.STARTED,
+        tags={**process_tags(), PID_TAG: str(pid), **tags},
     )
     return run.run_id
 
@@ -41,7 +53,7 @@ def started(instance: dg.DagsterInstance, pid: int) -> str:
 def test_a_zombie_is_not_alive() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert not process_is_alive(child.pid)
+    assert not pid_is_alive(child.pid)
     child.wait()
 
 
@@ -52,6 +64,36 @@ def test_a_run_whose_process_was_killed_is_failed_and_others_are_not(
     assert fail_dead_runs(instance) == [killed]
     assert instance.get_run_by_id(killed).status == dg.DagsterRunStatus.FAILURE
     assert instance.get_run_by_id(working).status == dg.DagsterRunStatus.STARTED
+
+
+def test_a_process_of_an_earlier_boot_or_with_a_reused_pid_is_gone(
+    instance: dg.DagsterInstance,
+) -> None:
+    rebooted = started(instance, os.getpid(), **{BOOT_TAG: "another/pid:[1]"})
+    reused = started(instance, os.getpid(), **{STARTED_TAG: "1"})
+    assert sorted(fail_dead_runs(instance)) == sorted([rebooted, reused])
+
+
+def test_a_run_of_another_host_is_not_judged_by_its_pid(
+    instance: dg.DagsterInstance, dead_pid: int
+) -> None:
+    """Two containers share a home: what has no process here may well work there."""
+    started(instance, dead_pid, **{HOST_TAG: "other", BOOT_TAG: "another/pid:[1]"})
+    assert fail_dead_runs(instance) == []
+
+
+def test_a_process_that_began_after_the_run_spoke_is_another_one() -> None:
+    began = started_at(os.getpid())
+    if began is None:
+        pytest.skip("this system does not tell when a process began")
+    here = Process(os.getpid(), this_host(), this_boot())
+    assert not RunProcess(here, seen_at=began + 1).is_gone
+    assert RunProcess(here, seen_at=began - 60).is_gone
+
+
+def test_a_launched_run_carries_where_its_process_is(instance: dg.DagsterInstance) -> None:
+    assert set(place_tags()) == {HOST_TAG, BOOT_TAG}
+    assert place_tags()[HOST_TAG] == this_host()
 
 
 @pytest.mark.parametrize(
