@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from typing import Any, cast
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -75,8 +76,9 @@ def read_rows(
     }
     schema = schema_of(frozen, columns)
     try:
-        for block in resource:
-            yield finish(block, casts).cast(schema)
+        with closing(cast(Generator[pa.Table], iter(resource))) as blocks:
+            for block in blocks:
+                yield finish(block, casts).cast(schema)
     except UnfitError:
         raise
     except Exception as error:
@@ -131,10 +133,20 @@ def _loader(connection: sa.Connection) -> type[TableLoader]:
                 for block in self._convert_result(blocks, backend_kwargs):
                     blocks.saw(block)
                     yield block
+            except BaseException:
+                _abandon(result)
+                raise
             finally:
                 result.close()
 
     return SnapshotLoader
+
+
+def _abandon(result: sa.CursorResult[Any]) -> None:
+    """Let go of rows nobody wants: pymysql would fetch all of them before it closes."""
+    unread = getattr(result.cursor, "_result", None)
+    if hasattr(unread, "unbuffered_active"):
+        setattr(unread, "unbuffered_active", False)  # noqa: B010 - no part of its declared surface
 
 
 class _Blocks:

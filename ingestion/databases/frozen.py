@@ -128,6 +128,8 @@ class Frozen:
 
     def with_text(self, column: str) -> Frozen:
         """The same, with one column taken as the database writes it."""
+        if self.cursor is not None and column == self.cursor.column:
+            raise _no_cursor(column)
         as_text = reading_of(self.dialect, self.reflected.c[column], as_text=True)
         return replace(self, columns={**self.columns, column: as_text})
 
@@ -163,7 +165,7 @@ def freeze(connection: sa.Connection, dialect: Dialect, source: Source, table: T
     wanted = _wanted(source, table, known, key)
     columns = {name: reading_of(dialect, reflected.c[name]) for name in known if name in wanted}
     found = Frozen(source.name, table.table, reflected, columns, key, None, dialect)
-    return replace(found, cursor=_cursor(table, columns) if table.cursor else None)
+    return replace(found, cursor=_cursor(table, columns, dialect) if table.cursor else None)
 
 
 def _reflect(connection: sa.Connection, name: str) -> sa.Table:
@@ -197,13 +199,13 @@ def _check_columns(table: Table, known: Sequence[str]) -> None:
     named += [(table.cursor, "cursor")] if table.cursor else []
     for name, key in named:
         if name not in known:
-            raise Trouble(f"has no column {name!r}, which {key} names", did_you_mean(name, known))
+            raise Trouble(f"has no column {name!r}, which {key} names", _near(name, known))
     for key, paths in mapped_paths(table.mapping).items():
         for path in paths:
             column = _column_of(path, known)
             if column is None:
                 raise Trouble(
-                    f"has no column {path!r}, which mapping.{key} names", did_you_mean(path, known)
+                    f"has no column {path!r}, which mapping.{key} names", _near(path, known)
                 )
             if column in table.exclude:
                 raise Trouble(
@@ -214,8 +216,14 @@ def _check_columns(table: Table, known: Sequence[str]) -> None:
         if name not in known:
             raise Trouble(
                 f"has no column {name!r}, which exclude names",
-                f"{did_you_mean(name, known)} If it was renamed, its values would be read.",
+                f"{_near(name, known)} If it was renamed, its values would be read.",
             )
+
+
+def _near(given: str, known: Sequence[str]) -> str:
+    """The column that was meant; databases fold the case of names, and nobody sees them do it."""
+    folded = {name.casefold(): name for name in known}
+    return did_you_mean(folded.get(given.casefold(), given), known)
 
 
 def _column_of(path: str, known: Iterable[str]) -> str | None:
@@ -242,15 +250,11 @@ def _wanted(source: Source, table: Table, known: Sequence[str], key: Sequence[st
     return wanted
 
 
-def _cursor(table: Table, columns: dict[str, Reading]) -> Cursor:
+def _cursor(table: Table, columns: dict[str, Reading], dialect: Dialect) -> Cursor:
     assert table.cursor is not None
     kind = _cursor_kind(columns[table.cursor].type)
-    if kind is None:
-        raise Trouble(
-            f"has a cursor that is neither a time nor a number: {table.cursor!r}",
-            "Name a column that grows when a row is written, or leave cursor out: then all rows"
-            " are compared.",
-        )
+    if kind is None or (kind == "text" and dialect != "sqlite"):
+        raise _no_cursor(table.cursor)
     specs = [spec for spec in _fields(table.mapping) if table.cursor in spec.sources]
     unit = next((_UNITS[s.unit] for s in specs if s.unit in _UNITS), None)
     zone = next((s.time_zone for s in specs if s.time_zone), "UTC")
@@ -263,6 +267,30 @@ def _cursor(table: Table, columns: dict[str, Reading]) -> Cursor:
         )
     overlap = None if kind == "number" and unit is None else table.overlap or OVERLAP
     return Cursor(table.cursor, kind, overlap, unit if kind == "number" else None, zone)
+
+
+def _no_cursor(column: str) -> Trouble:
+    return Trouble(
+        f"has a cursor that is neither a time nor a number: {column!r}",
+        "Name a column that grows when a row is written (in SQLite as YYYY-MM-DD HH:MM:SS), or"
+        " leave cursor out: then all rows are compared.",
+    )
+
+
+def check_moments(cursor: Cursor, greatest: str | None) -> None:
+    """Whether the texts of a cursor are times.
+
+    Raises:
+        Trouble: the greatest is none.
+    """
+    if greatest is None:
+        return
+    try:
+        datetime.fromisoformat(greatest[:19])
+    except ValueError:
+        raise _no_cursor(cursor.column) from None
+    if len(greatest) < 19:
+        raise _no_cursor(cursor.column)
 
 
 def _cursor_kind(kind: Any) -> CursorKind | None:

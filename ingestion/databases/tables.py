@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from ingestion.databases.arrow import read_rows, schema_of
 from ingestion.databases.connect import Database
 from ingestion.databases.digests import MOMENT, Digester, microseconds, spool_schema
 from ingestion.databases.files import Facts, SpoolWriter, filtered, moment_of, name_at
-from ingestion.databases.frozen import Bound, Cursor, Frozen, freeze
+from ingestion.databases.frozen import Bound, Cursor, Frozen, check_moments, freeze
 from ingestion.databases.known import Known
 from ingestion.databases.trouble import Trouble
 from ingestion.databases.types import UnfitError
@@ -89,6 +89,7 @@ class TableReader:
     table: Table
     folder: Path
     progress: Progress
+    _as_text: list[str] = field(default_factory=list)
 
     def sample(self, rows: int, now: datetime) -> tuple[dict[str, Any], ...]:
         """The first rows with our columns.
@@ -96,19 +97,17 @@ class TableReader:
         Raises:
             Trouble: they cannot be read.
         """
-        with self._explained(), self.database.snapshot() as connection:
-            frozen = freeze(connection, self.database.dialect, self.source, self.table)
-            while True:
-                columns = list(frozen.columns)
-                with duckdb.connect() as memory:
+        while True:
+            try:
+                with self._frozen() as (connection, frozen), duckdb.connect() as memory:
+                    columns = list(frozen.columns)
                     digester = Digester(memory, frozen, schema_of(frozen, columns), now)
-                    try:
-                        blocks = read_rows(connection, frozen, columns, limit=rows)
-                        dressed = [digester.dress(block) for block in blocks]
-                    except UnfitError as error:
-                        frozen = _as_text(frozen, error)
-                        continue
-                return tuple(row for block in dressed for row in block.to_pylist())
+                    blocks = read_rows(connection, frozen, columns, limit=rows)
+                    return tuple(
+                        row for block in blocks for row in digester.dress(block).to_pylist()
+                    )
+            except UnfitError as error:
+                self._take_as_text(error)
 
     def read(
         self, known: Known, now: datetime | None, *, full: bool, accept_deletes: bool
@@ -120,10 +119,14 @@ class TableReader:
         """
         observed = _behind(now or datetime.now(UTC), known.last_file)
         try:
-            with self._explained(), self.database.snapshot() as connection:
-                frozen = freeze(connection, self.database.dialect, self.source, self.table)
-                start = None if full else _start(frozen, known)
-                done = self._settled(connection, known, frozen, start, observed)
+            while True:
+                try:
+                    with self._frozen() as (connection, frozen):
+                        start = None if full else _start(frozen, known)
+                        done = self._settled(connection, known, frozen, start, observed)
+                    break
+                except UnfitError as error:
+                    self._take_as_text(error)
             return self._keep(known, done, observed, accept_deletes=accept_deletes)
         finally:
             known.remove_leftovers()
@@ -136,19 +139,15 @@ class TableReader:
         start: Bound | None,
         observed: datetime,
     ) -> _Pass:
-        """Read until types fit and nothing was overlooked; the snapshot stays the same."""
+        """Read until nothing was overlooked; the snapshot stays the same."""
         while True:
             schema = schema_of(frozen, list(frozen.columns))
             known.begin()
             done = _Pass(frozen, schema, _aside(known, schema), start)
-            try:
-                self._rows(connection, known, done, observed)
-                if done.full or self.table.deletes == "ignore":
-                    return done
-                self._keys(connection, known, done, observed)
-            except UnfitError as error:
-                frozen = _as_text(frozen, error)
-                continue
+            self._rows(connection, known, done, observed)
+            if done.full or self.table.deletes == "ignore":
+                return done
+            self._keys(connection, known, done, observed)
             if not known.overlooked():
                 return done
             start = None  # somebody committed so late that the cursor had gone by
@@ -265,16 +264,30 @@ class TableReader:
         return place
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _frozen(self) -> Iterator[tuple[sa.Connection, Frozen]]:
+        """A snapshot, and what is read in it; whatever the database says comes out as Trouble."""
         try:
-            yield
-        except Trouble:
+            with self.database.snapshot() as connection:
+                frozen = freeze(connection, self.database.dialect, self.source, self.table)
+                for column in self._as_text:
+                    frozen = frozen.with_text(column)
+                yield connection, frozen
+        except (Trouble, UnfitError):
             raise
         except Exception as error:
             trouble = self.database.explainer.explain(error, self.table.table)
             if trouble is None:
                 raise
             raise trouble from None
+
+    def _take_as_text(self, error: UnfitError) -> None:
+        """Read a column as the database writes it, in a new snapshot: its values are of no type."""
+        if error.column in self._as_text:
+            raise Trouble(
+                f"has a column that cannot be read: {error.column!r}",
+                f"Leave it out: exclude: [{error.column}]",
+            ) from None
+        self._as_text.append(error.column)
 
 
 def _start(frozen: Frozen, known: Known) -> Bound | None:
@@ -288,16 +301,6 @@ def _start(frozen: Frozen, known: Known) -> Bound | None:
         return cursor.start(last.cursor_to)
     except (ValueError, ArithmeticError):
         return None
-
-
-def _as_text(frozen: Frozen, error: UnfitError) -> Frozen:
-    """The same table, with the column that does not fit its type as text."""
-    if isinstance(frozen.columns[error.column].type, sa.Text):
-        raise Trouble(
-            f"has a column that cannot be read: {error.column!r}",
-            f"Leave it out: exclude: [{error.column}]",
-        ) from None
-    return frozen.with_text(error.column)
 
 
 def _aside(known: Known, schema: pa.Schema) -> SpoolWriter:
@@ -325,6 +328,8 @@ def _greatest(cursor: Cursor | None, block: pa.Table, observed: datetime, so_far
     if cursor is None:
         return so_far
     column = block.column(cursor.column)
+    if cursor.kind == "text":
+        check_moments(cursor, pc.call_function("max", [column]).as_py())
     latest = cursor.latest(observed)
     if latest is not None:
         column = column.filter(
@@ -335,21 +340,7 @@ def _greatest(cursor: Cursor | None, block: pa.Table, observed: datetime, so_far
     found = pc.call_function("max", [column]).as_py()
     if found is None:
         return so_far
-    if cursor.kind == "text" and not _is_moment(found):
-        raise Trouble(
-            f"has a cursor that is neither a time nor a number: {cursor.column!r}",
-            "Times are YYYY-MM-DD HH:MM:SS. Name another column, or leave cursor out: then all"
-            " rows are compared.",
-        )
     return found if so_far is None else max(so_far, found)
-
-
-def _is_moment(text: str) -> bool:
-    try:
-        datetime.fromisoformat(text[:19])
-    except ValueError:
-        return False
-    return len(text) >= 19
 
 
 def _written(value: Any) -> str:

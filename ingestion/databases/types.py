@@ -152,7 +152,7 @@ def _postgresql(column: sa.Column[Any], kind: TypeEngine[Any], as_text: bool) ->
 
 def _mysql(column: sa.Column[Any], kind: TypeEngine[Any], as_text: bool) -> Reading:
     if isinstance(kind, mysql.BIT):
-        return Reading(column + sa.literal_column("0"), _WHOLE, "uint64")
+        return Reading(sa.type_coerce(column + sa.text("0"), sa.types.NullType()), _WHOLE, "uint64")
     if isinstance(kind, sa.types._Binary):
         return Reading(sa.func.lower(sa.func.hex(column)), _TEXT)
     if as_text:

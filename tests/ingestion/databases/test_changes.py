@@ -252,7 +252,8 @@ def test_two_loads_at_once_read_every_row_once(orders: Shop) -> None:
 
 def test_the_key_of_several_columns_and_another_key_later(shop: Shop) -> None:
     shop.run(
-        "create table invoice_lines (invoice varchar(9) not null, line integer not null, sku varchar(9))",
+        "create table invoice_lines"
+        " (invoice varchar(9) not null, line integer not null, sku varchar(9))",
         "insert into invoice_lines values ('a', 1, 'x'), ('a', 2, 'y'), ('b', 1, 'z')",
     )
     shop.table("invoice_lines", key=["invoice", "line"])
