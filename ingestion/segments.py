@@ -242,7 +242,7 @@ class Landing:
             return found if found == "lines" else None
         if self.source.shape == "combined_log":
             return "text"  # nobody agrees how access logs are called
-        return found
+        return None if found == "text" else found  # no other format is made of lines of text
 
     def _missing(self) -> UserError:
         return UserError(

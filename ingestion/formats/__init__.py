@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from governance.config import Mapping, Source, Table
-from ingestion.formats import native, segment
+from ingestion.formats import amplitude, combined_log, github, native, segment, shopify, stripe
 from ingestion.formats.fields import Digest
 from ingestion.formats.mapped import mapped
 from ingestion.formats.record import Format
 from ingestion.spool import folder_of
 
-_READY: dict[str, Format] = {"native": native.FORMAT, "segment": segment.FORMAT}
+_READY: dict[str, Format] = {
+    "native": native.FORMAT,
+    "segment": segment.FORMAT,
+    "amplitude": amplitude.FORMAT,
+    "stripe": stripe.FORMAT,
+    "github": github.FORMAT,
+    "shopify": shopify.FORMAT,
+}
 
 
 def format_of(source: Source, digest: Digest, segment_name: str = "") -> Format:
@@ -30,6 +37,9 @@ def format_of(source: Source, digest: Digest, segment_name: str = "") -> Format:
         return mapped(table.mapping, digest, table=table)
     if source.mapping is not None:
         return replace(mapped(source.mapping, digest), whole=source.kind == "webhook_logs")
+    if source.shape == "combined_log":
+        form = mapped(combined_log.MAPPING, digest)
+        return replace(form, parse_line=combined_log.parse_line)
     return _READY[source.shape]
 
 
