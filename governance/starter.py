@@ -49,7 +49,7 @@ _EXAMPLE_CONTRACT = """\
 
 def starter(company: str) -> str:
     """The text of a first ``throughline.yml``: one source that works, the rest as comments."""
-    return _STARTER.replace("COMPANY", company)
+    return _STARTER.replace("EXAMPLE\n", EXAMPLE_SOURCE).replace("COMPANY", company)
 
 
 def init_home(root: Path) -> Home:
@@ -85,17 +85,9 @@ def _write_new(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-_STARTER = """\
-# yaml-language-server: $schema=.throughline.schema.json
-company: COMPANY
-time_zone: UTC                 # of reporting days, such as Europe/Berlin
-currency: EUR                  # of reporting amounts
-sessions: {timeout: 30m, scope: person, max_length: null}
-identity: {handover_gap: 30m, hub_limit: 50, kiosk_limit: 10}
-
-sources:
+EXAMPLE_SOURCE = """\
   - name: web
-    kind: landing              # JSON lines in a folder
+    kind: landing              # JSON lines in a folder; others: throughline connect
     format: native             # native | segment
     path: landing/web/         # put *.jsonl, *.jsonl.gz or *.jsonl.zst here
     surface: web               # web | mobile | backend | other
@@ -104,6 +96,18 @@ sources:
     # consent_map: {analytics: context.consent.categoryPreferences.Analytics}
     # row_identity: position   # position | content, where the producer gives no ids
     # earliest: 2024-01-01     # what occurred before is quarantined
+"""
+
+_STARTER = """\
+# yaml-language-server: $schema=.throughline.schema.json
+company: COMPANY
+time_zone: UTC                 # of reporting days, such as Europe/Berlin
+currency: EUR                  # of reporting amounts
+sessions: {timeout: 30m, scope: person, max_length: null}
+identity: {handover_gap: 30m, hub_limit: 50, kiosk_limit: 10}
+
+sources:                       # docs/sources.md says what each key means
+EXAMPLE
 
 # funnels:
 #   - name: activation

@@ -160,14 +160,38 @@ def _stripped(home: Home, config: Config) -> Iterator[Check]:
             yield Check("consent", "ok", found)
 
 
-def consent_fix(source: Source) -> str:
-    """The YAML that would change it, and the command that judges kept events again."""
+def consent_fix(source: Source, *, again: bool = True) -> str:
+    """The YAML that would change it, and the command that judges kept events again.
+
+    Args:
+        source: whose events were stripped.
+        again: whether there are kept events.
+    """
+    return (
+        f"In throughline.yml, source {source.name}: {_consent_yaml(source)}"
+        f" (or, if another ground is true: lawful_basis: contract | legitimate_interests)"
+        + (f"; then: throughline load {source.name} --again" if again else "")
+    )
+
+
+def _consent_yaml(source: Source) -> str:
+    """Where consent is said, in the words of the source's own way of being read."""
+    if source.kind == "app_database":
+        tables = ", ".join(table.table for table in source.tables if table.as_ != "consents")
+        return (
+            "in the mapping of each table that says so:"
+            " consent: {analytics: COLUMN} must name a column that is true or false"
+            f" ({tables}); where people agree in a table of its own, add it with as: consents"
+        )
+    if source.mapping is not None:
+        given = source.mapping.consent.analytics
+        field = given.sources[0] if given is not None and given.sources else "COLUMN"
+        where = "field" if field == "COLUMN" else f"field, now {field},"
+        return (
+            f"mapping: consent: {{analytics: {field}}} must name the {where} where a record holds"
+            " its person's answer, true or false; other words with {from: COLUMN, map: {ja: true}}"
+        )
     mapped = json.dumps(dict(source.consent_map)).replace('"', "")
     if not source.consent_map:
         mapped = "{analytics: context.consent.categoryPreferences.Analytics}"
-    return (
-        f"In throughline.yml, source {source.name}: consent_map: {mapped}"
-        " must name the field where your consent banner leaves its answer"
-        f" (or, if another ground is true: lawful_basis: contract | legitimate_interests);"
-        f" then: throughline load {source.name} --again"
-    )
+    return f"consent_map: {mapped} must name the field where your consent banner leaves its answer"

@@ -25,7 +25,7 @@ _FORMATS = {
 }
 _WHO = ("user_id", "anonymous_id", "device_id", "account_id", "email", "phone", "external_ids")
 # Every row of a group needs one key of each tuple.
-_NEEDED: dict[RecordKind, tuple[tuple[str, ...], ...]] = {
+NEEDED: dict[RecordKind, tuple[tuple[str, ...], ...]] = {
     "events": (("event_name",), ("occurred_at",)),
     "persons": (("user_id", "email", "phone", "external_ids"),),
     "accounts": (("account_id",),),
@@ -105,7 +105,7 @@ def _excluded(here: Path_, table: Table) -> Broken:
 
 def _mapping(path: Path_, mapping: Mapping, kind: RecordKind) -> Broken:
     given = mapping.model_fields_set
-    for choice in _NEEDED[kind]:
+    for choice in NEEDED[kind]:
         if not given.intersection(choice):
             yield path, f"{' or '.join(choice)} is required for {kind}.", ""
     if kind == "events" and not given.intersection(_WHO):

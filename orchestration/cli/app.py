@@ -8,7 +8,13 @@ from typing import Annotated
 import typer
 
 from governance.home import HOME_VARIABLE
-from orchestration.cli import commands_home, commands_operate, commands_pipeline, commands_show
+from orchestration.cli import (
+    commands_connect,
+    commands_home,
+    commands_operate,
+    commands_pipeline,
+    commands_show,
+)
 from orchestration.cli.state import State
 
 _EPILOG = (
@@ -54,5 +60,11 @@ def common(
     context.obj = State(given_home=home, as_json=as_json)
 
 
-for _module in (commands_show, commands_pipeline, commands_home, commands_operate):
+for _module in (
+    commands_show,
+    commands_connect,
+    commands_pipeline,
+    commands_home,
+    commands_operate,
+):
     _module.add_to(app)

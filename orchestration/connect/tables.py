@@ -1,0 +1,171 @@
+"""A look at a database: its tables with rows and columns, read with the rights it will have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from governance.config import Source
+from governance.errors import UserError
+from governance.home import Home
+from ingestion.databases import check
+from ingestion.databases.connect import Database, open_database
+from ingestion.databases.trouble import Trouble
+from ingestion.names import did_you_mean
+from ingestion.spool import OWN_COLUMNS
+from orchestration.connect.columns import Column, columns_of
+
+SAMPLE_ROWS = 100
+MAX_TABLES = 200
+"""Of a database with more, the tables must be named."""
+_SYSTEM = ("information_schema", "pg_catalog", "pg_toast", "mysql", "performance_schema", "sys")
+
+
+@dataclass(frozen=True, slots=True)
+class TableLook:
+    """A table or view.
+
+    Attributes:
+        name: with its schema where it is not the default one.
+        rows: how many there are; None when they were not counted.
+        columns: names.
+        primary_key: columns.
+        is_view: whether it is a view.
+    """
+
+    name: str
+    rows: int | None
+    columns: tuple[str, ...]
+    primary_key: tuple[str, ...]
+    is_view: bool
+
+
+def look_at_database(home: Home, source: Source, *, only: Sequence[str] = ()) -> list[TableLook]:
+    """Test the connection and list the tables.
+
+    Args:
+        home: whose secret names the database.
+        source: of kind app_database, with or without tables.
+        only: names of tables; all when empty.
+
+    Raises:
+        UserError: it cannot be reached or read, there are no tables, or none of that name.
+    """
+    try:
+        database = open_database(home, source)
+    except Trouble as trouble:
+        raise _refused(source, trouble) from None
+    try:
+        with database.snapshot() as connection:
+            return _tables(connection, only)
+    except UserError:
+        raise
+    except Exception as error:
+        raise _explained(database, source, error) from None
+
+
+def first_columns(
+    home: Home, source: Source, looks: Sequence[TableLook]
+) -> dict[str, list[Column]]:
+    """The columns of tables with their first values.
+
+    Args:
+        home: whose secret names the database.
+        source: of kind app_database.
+        looks: the tables.
+
+    Raises:
+        UserError: a table cannot be read.
+    """
+    probe = source.model_copy(update={"tables": tuple(map(_everything, looks))})
+    found: dict[str, list[Column]] = {}
+    for checked in check(home, probe, rows=SAMPLE_ROWS):
+        if checked.problem is not None:
+            problem = checked.problem
+            raise UserError(f"{problem.segment} {problem.what}.", fix=problem.fix)
+        read = [
+            {name: value for name, value in record.items() if name not in OWN_COLUMNS}
+            for record in checked.records
+        ]
+        columns = {column.name: column for column in columns_of(read, nested=False)}
+        names = next(look.columns for look in looks if look.name == checked.table)
+        found[checked.table] = [columns.get(name, Column(name)) for name in names]
+    return found
+
+
+def _everything(look: TableLook) -> object:
+    """A table all of whose columns are read, whatever they mean."""
+    from governance.config import Table
+
+    return Table.model_validate(
+        {
+            "table": look.name,
+            "as": "events",
+            "key": list(look.primary_key or look.columns[:1]),
+            "mapping": {
+                "event_name": {"value": "row"},
+                "occurred_at": {"value": "2000-01-01"},
+                "anonymous_id": {"value": None},
+                "properties": "*",
+            },
+        }
+    )
+
+
+def _tables(connection: sa.Connection, only: Sequence[str]) -> list[TableLook]:
+    inspector = sa.inspect(connection)
+    default = inspector.default_schema_name
+    schemas = [None]
+    if connection.dialect.name == "postgresql":
+        others = (s for s in inspector.get_schema_names() if s not in (*_SYSTEM, default))
+        schemas += [schema for schema in others if not schema.startswith("pg_")]
+    names: dict[str, tuple[str | None, str, bool]] = {}
+    for schema in schemas:
+        views = set(inspector.get_view_names(schema))
+        for name in sorted({*inspector.get_table_names(schema), *views}):
+            names[f"{schema}.{name}" if schema else name] = (schema, name, name in views)
+    if not names:
+        raise UserError(
+            "The connection works, but this user sees no tables.",
+            fix="In the database: GRANT SELECT ON the tables TO this user (and USAGE ON SCHEMA).",
+        )
+    for wanted in only:
+        if wanted not in names:
+            raise UserError(
+                f"There is no table {wanted!r} in this database.",
+                fix=did_you_mean(wanted, list(names)).replace("columns", "tables"),
+            )
+    if not only and len(names) > MAX_TABLES:
+        raise UserError(
+            f"There are {len(names)} tables.",
+            why="Which of them hold events, persons, orders?",
+            fix="Name the ones you need: --table customers=persons --table orders=orders",
+        )
+    chosen = {name: names[name] for name in (only or names)}
+    return [_look(connection, inspector, name, *place) for name, place in chosen.items()]
+
+
+def _look(
+    connection: sa.Connection,
+    inspector: sa.Inspector,
+    shown: str,
+    schema: str | None,
+    name: str,
+    is_view: bool,
+) -> TableLook:
+    columns = tuple(column["name"] for column in inspector.get_columns(name, schema))
+    key = inspector.get_pk_constraint(name, schema) if not is_view else {}
+    count = sa.select(sa.func.count()).select_from(sa.table(name, schema=schema))
+    rows = None if is_view else connection.execute(count).scalar_one()
+    return TableLook(shown, rows, columns, tuple(key.get("constrained_columns") or ()), is_view)
+
+
+def _explained(database: Database, source: Source, error: BaseException) -> BaseException:
+    trouble = database.explainer.explain(error)
+    return error if trouble is None else _refused(source, trouble)
+
+
+def _refused(source: Source, trouble: Trouble) -> UserError:
+    return UserError(f"The database named by {source.url} {trouble.what}.", fix=trouble.fix)
