@@ -31,7 +31,8 @@ def test_types_of_postgresql(on_postgres: Shop) -> None:
         " name varchar(20), at timestamptz, naive timestamp, day date, tod time, span interval,"
         " body jsonb, tags text[], who uuid, data bytea, mood mood, money money, address inet)",
         "insert into t values (9007199254740993, true, 7, 0.0001,"
-        " 12345678901234567890.123456789012, 9.99, 0.1, 0.1, 'EU', 'é', '2026-04-13 10:00:00.123456+02', '2026-04-13 10:00:00.000001',"
+        " 12345678901234567890.123456789012, 9.99, 0.1, 0.1, 'EU', 'é',"
+        " '2026-04-13 10:00:00.123456+02', '2026-04-13 10:00:00.000001',"
         " '2026-04-13', '10:00', '1 day 2 hours', '{\"a\": 1.10, \"b\": [1]}', '{x,\"y,z\"}',"
         " 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', '\\x00ff', 'sad', 12.50, '10.0.0.1')",
     )
@@ -76,7 +77,8 @@ def test_types_of_mariadb(on_mariadb: Shop) -> None:
         "create table t (id bigint unsigned primary key, flag tinyint(1), amount decimal(12,4),"
         " wide decimal(50,10), ratio double, at timestamp(6) null, naive datetime(6), day date,"
         " zero date, part date, tod time, y year, bits bit(3),"
-        " name varchar(20) character set latin1, body json, data varbinary(4), mood enum('fine','sad'), several set('a','b'), who uuid)",
+        " name varchar(20) character set latin1, body json, data varbinary(4),"
+        " mood enum('fine','sad'), several set('a','b'), who uuid)",
         "insert into t values (18446744073709551615, 1, 0.0001, 1234567890123456789012345678.5,"
         " 0.1, null, '2026-04-13 10:00:00.000001', '2026-04-13', '0000-00-00',"
         " '2026-00-10', '-100:00:00', 2026, b'101', 'é', '{\"a\": 1.10}', x'00ff', 'sad', 'a,b',"
