@@ -34,6 +34,7 @@ class FieldSpec(_Part):
         unit: ``s``, ``ms``, ``us`` of numbers that are times; ``minor`` of amounts in cents.
         time_zone: of times that name none.
         time_format: as in strptime, where times are not ISO 8601.
+        decimal: the sign before the cents, of amounts written as text: ``12,50``.
         times: path of a number the value is multiplied with: a price times a quantity.
         negate: whether the sign is turned around.
         hash: whether only a keyed hash is kept, which nobody can turn back.
@@ -48,6 +49,7 @@ class FieldSpec(_Part):
     unit: Unit | None = None
     time_zone: TimeZone | None = None
     time_format: Text | None = None
+    decimal: Literal[".", ","] = "."
     times: Text | None = None
     negate: bool = False
     hash: bool = False

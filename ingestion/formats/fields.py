@@ -16,6 +16,7 @@ from ingestion.refusals import Reason, Refusal
 Read = Callable[[JsonObject], object]
 Digest = Callable[[bytes], str]
 
+_WITH_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?", re.ASCII)
 _PLACE = re.compile(r"\{([^{}]+)\}")
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -127,6 +128,8 @@ def money(
         return None
     if isinstance(value, float):
         value = Decimal(repr(value))
+    if spec.decimal == "," and isinstance(value, str):
+        value = _with_point(value.strip(), pointer)
     found = read_amount(value, pointer)
     if spec.times:
         count = at(record, spec.times)
@@ -138,6 +141,13 @@ def money(
         code = str(currency or "").upper()
         found = found.scaleb(0 if code in _NO_DECIMALS else -3 if code in _THREE_DECIMALS else -2)
     return -found if spec.negate else found
+
+
+def _with_point(written: str, pointer: str) -> str:
+    """An amount with a comma before its cents, where points only part thousands: 1.234,50."""
+    if not _WITH_COMMA.fullmatch(written):
+        raise Refusal(Reason.INVALID_FIELD, pointer, "must be an amount such as 1.234,50")
+    return written.replace(".", "").replace(",", ".")
 
 
 def _origin(spec: FieldSpec) -> Read:

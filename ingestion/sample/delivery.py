@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from ingestion.sample import wire
 from ingestion.sample.clock import DAY, HOUR, MINUTE, SECOND, Window
-from ingestion.sample.events import PARSE_FAULTS, Event, Fault
+from ingestion.sample.events import DENIED_BY_LEDGER, PARSE_FAULTS, Event, Fault
 from ingestion.sample.people import Device, uuid
 from ingestion.sample.spool import Spool
 
@@ -192,8 +192,8 @@ class Delivery:
     def _broken(self, batch: list[Event]) -> Event | None:
         """One more event of the batch's last actor, broken on the way; its neighbours are sound."""
         near = batch[-1]
-        if near.fate != "accepted":
-            return None
+        if near.fate != "accepted" and near.fate_reason != DENIED_BY_LEDGER:
+            return None  # without consent it would be stripped before anything else is asked
         fault = self.rng.choice(_FAULTS)
         event = Event(
             event_id=uuid(self.rng),

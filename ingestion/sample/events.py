@@ -9,7 +9,8 @@ from ingestion.sample.catalogue import Campaign
 from ingestion.sample.people import Account, Actor, Device
 
 Fate = Literal["accepted", "stripped", "quarantined"]
-Source = Literal["web", "mobile", "backend"]
+Source = Literal["web", "mobile", "backend", "payments", "shop", "history"]
+RecordKind = Literal["event", "person", "consent", "order"]
 Quirk = Literal["undefined_user", "nil_anonymous"]
 Fault = Literal[
     "truncated",
@@ -21,6 +22,8 @@ Fault = Literal[
     "future",
     "before_earliest",
 ]
+DENIED_BY_LEDGER = "denied_by_ledger"
+"""Why an event is stripped that says yes itself: the ledger of the shop says no."""
 PARSE_FAULTS = frozenset({"truncated", "duplicate_key", "not_a_number", "bad_unicode"})
 
 
@@ -35,13 +38,14 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """Money that really changed hands, as the backend books it."""
+    """Money that really changed hands, as the backend books it, or booked before the window."""
 
     actor: Actor
     account: Account
     kind: Literal["order", "renewal", "refund"]
     money: Money
     at: int
+    source: Literal["backend", "history"] = "backend"
 
 
 @dataclass(slots=True)
@@ -75,6 +79,7 @@ class Event:
     lateness: str = "prompt"
     copies: int = 0
     conflicts: int = 0
+    record_kind: RecordKind = "event"
 
     @property
     def names_somebody(self) -> bool:

@@ -52,11 +52,15 @@ _LEDGER_NAMES = (
     "records stripped for want of consent",
     "records quarantined",
 )
-_DECIDED = """
+EVENT_ID = """
+    case when source = 'shop' then regexp_replace(event_id, ':[0-9a-f]{32}$', '') else event_id end
+"""
+"""An event's id as the truth knows it: without the digest of a row's version."""
+_DECIDED = f"""
     create temp table decided as
+    with published as (select source, {EVENT_ID} as event_id, person_id from marts.fct_events)
     select truth_events.expected_person, published.person_id
-    from truth_events
-    left join marts.fct_events as published using (source, event_id)
+    from truth_events left join published using (source, event_id)
     where truth_events.decidable
 """
 _PEOPLE = """
@@ -106,6 +110,33 @@ _MONEY = """
     from published full join true_money using (currency)
     order by currency
 """
+_HISTORY = """
+    select
+        count(distinct order_id) filter (event_name = 'order_completed'),
+        coalesce(sum(revenue_reporting), 0)
+    from marts.fct_events where source = 'history' and is_authoritative_revenue
+"""
+_TRUE_HISTORY = """
+    select count(distinct order_id) filter (kind = 'order'), coalesce(sum(amount_reporting), 0)
+    from truth_purchases where source = 'history'
+"""
+_HISTORY_NAMES = ("orders of the history", "net revenue of the history in EUR")
+# Who else told of an order that is believed; a sale counts once, however many do.
+_MATCHES = """
+    with
+        published as (
+            select source, cast(sum(matched) as bigint) as orders
+            from marts.rpt_revenue_matches group by all
+        ),
+        told as (
+            select source, count(distinct order_id) as orders
+            from truth_events semi join truth_purchases using (order_id)
+            where disposition = 'accepted' and source not in ('backend', 'history') group by all
+        )
+    select source, coalesce(published.orders, 0), coalesce(told.orders, 0)
+    from published full join told using (source)
+    order by source
+"""
 _COUNTS = {
     "orders": (
         "select count(distinct order_id) from marts.fct_events"
@@ -115,6 +146,10 @@ _COUNTS = {
     "amounts without an exchange rate": (
         "select count(*) from marts.fct_events where is_rate_missing",
         "select count(*) from truth_purchases where rate is null",
+    ),
+    "events denied by the ledger alone": (
+        "select cast(sum(denied_by_ledger) as bigint) from marts.rpt_consent",
+        "select count(*) from truth_events where disposition_reason = 'denied_by_ledger'",
     ),
     "sign-ups": (
         "select count(*) from marts.fct_events where event_name = 'sign_up'",
@@ -148,9 +183,11 @@ def measure(published_duckdb: Path, truth_dir: Path) -> list[Comparison]:
                 [str(truth_dir / f"{name}.parquet")],
             )
         return [
-            *_ledger(connection),
+            *_parts(connection, _LEDGER_NAMES, _LEDGER, _TRUE_LEDGER),
             *_people(connection),
             *(_count(connection, name, *queries) for name, queries in _COUNTS.items()),
+            *_matches(connection),
+            *_parts(connection, _HISTORY_NAMES, _HISTORY, _TRUE_HISTORY),
             *_money(connection),
         ]
 
@@ -165,9 +202,11 @@ def _compare(name: str, published: Value, truth: Value) -> Comparison:
     return Comparison(name, published, truth, published == truth)
 
 
-def _ledger(connection: duckdb.DuckDBPyConnection) -> list[Comparison]:
-    published, truth = _row(connection, _LEDGER), _row(connection, _TRUE_LEDGER)
-    return [_compare(*cell) for cell in zip(_LEDGER_NAMES, published, truth, strict=True)]
+def _parts(
+    connection: duckdb.DuckDBPyConnection, names: tuple[str, ...], published: str, truth: str
+) -> list[Comparison]:
+    rows = _row(connection, published), _row(connection, truth)
+    return [_compare(*cell) for cell in zip(names, *rows, strict=True)]
 
 
 def _people(connection: duckdb.DuckDBPyConnection) -> list[Comparison]:
@@ -184,6 +223,13 @@ def _count(
     connection: duckdb.DuckDBPyConnection, name: str, published: str, truth: str
 ) -> Comparison:
     return _compare(name, _row(connection, published)[0], _row(connection, truth)[0])
+
+
+def _matches(connection: duckdb.DuckDBPyConnection) -> list[Comparison]:
+    return [
+        _compare(f"orders also told by {source}", published, truth)
+        for source, published, truth in connection.execute(_MATCHES).fetchall()
+    ]
 
 
 def _money(connection: duckdb.DuckDBPyConnection) -> list[Comparison]:

@@ -16,10 +16,11 @@ from ingestion.sample import catalogue
 from ingestion.sample.catalogue import Country
 from ingestion.sample.clock import DAY, HOUR, MINUTE, SECOND, Window
 
-Role = Literal["customer", "visitor", "bot", "staff"]
+Role = Literal["customer", "visitor", "bot", "staff", "former"]
 Use = Literal["personal", "shared", "kiosk"]
 Choice = Literal["granted", "missing", "denied", "unreadable", "withdrawn", "granted_late"]
 
+_WITHDRAWAL_SHARE = 0.3
 REGISTERED_BEFORE = -1  # signed up before the window: no sign-up event in it
 
 
@@ -44,6 +45,21 @@ class Consent:
         if self.allows(at):
             return None
         return self.choice if self.choice in ("missing", "unreadable") else "denied"
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A no told to support, which only the shop's ledger knows: banner and app go on saying yes.
+
+    From ``since`` (ms, inclusive) to ``until`` (exclusive; None: never taken back).
+    """
+
+    since: int
+    until: int | None
+
+    def covers(self, at: int) -> bool:
+        """Whether what the person does at ``at`` under their name must not be used."""
+        return self.since <= at and (self.until is None or at < self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +104,7 @@ class Actor:
     signed_up_at: int | None = None
     merges_accounts: bool = False
     is_business: bool = False
+    withdrawal: Withdrawal | None = None
     kiosk_slot: int | None = None
     device_outcomes: list[str] = field(default_factory=list)  # merged | anonymous, per device
 
@@ -247,6 +264,35 @@ def _account(rng: Random, actor: Actor, number: int, suffix: str) -> Account:
         user_id = email  # an old integration logs people in under their address
     phone = f"{actor.country.phone_prefix}{number % 10_000_000:07d}"
     return Account(user_id, f"cus_{number:06d}{suffix}", email, phone)
+
+
+def withdrawal(rng: Random, actor: Actor, window: Window, busy: list[int]) -> Withdrawal | None:
+    """The no of a few who said yes in the browser; taken back days later by one in four.
+
+    It begins at five in the morning where they live, hours from anything they do, so that no
+    clock and no retry decides on which side of it an event lies; ``busy`` is when visits begin at
+    other hours. Only who uses their devices alone and under one account is asked.
+    """
+    able = (
+        actor.role == "customer"
+        and actor.signed_up_at == REGISTERED_BEFORE
+        and len(actor.accounts) == 1
+        and actor.consent.choice == "granted"
+    )
+    if not able or rng.random() > _WITHDRAWAL_SHARE:
+        return None
+    five = window.start + (5 - actor.country.utc_offset_hours) * HOUR
+    mornings = [
+        at
+        for at in range(five, window.end, DAY)
+        if not any(-HOUR < at - other < 3 * HOUR for other in busy)
+    ]
+    if not mornings:
+        return None
+    first = rng.randrange(len(mornings))
+    later = mornings[first + 1 :]
+    until = rng.choice(later) if later and rng.random() < 0.25 else None
+    return Withdrawal(mornings[first], until)
 
 
 def visit_times(rng: Random, country: Country, count: int, first: int, last: int) -> list[int]:

@@ -20,12 +20,12 @@ from ingestion.sample.clock import moment
 
 _STAMP = 15  # digits of a received time in ms, the key every spooled line begins with
 _BUFFER_BYTES = 48 << 20
-_NODES = {"web": 3, "mobile": 2, "backend": 1}
+_NODES = {"web": 3, "mobile": 2, "backend": 1, "payments": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class LandingFile:
-    """One landing file: its path below ``landing/``, what it holds, and how many lines."""
+    """One landing file: its path below ``landing/``, what it holds, and how many lines or rows."""
 
     path: str
     content: bytes

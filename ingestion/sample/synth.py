@@ -10,9 +10,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from random import Random
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 
 from governance.errors import UsageError, UserError
 from governance.home import Home
@@ -23,7 +24,19 @@ from ingestion.sample.company import install_company
 from ingestion.sample.delivery import Delivery
 from ingestion.sample.devices import kiosk_visit, personal_log, shared_log
 from ingestion.sample.events import Event, Movement
-from ingestion.sample.people import Actor, Device, Household, households, kiosk, visit_times
+from ingestion.sample.history import History
+from ingestion.sample.payments import Provider
+from ingestion.sample.people import (
+    Actor,
+    Device,
+    Household,
+    households,
+    kiosk,
+    visit_times,
+    withdrawal,
+)
+from ingestion.sample.shop import FILE as SHOP_FILE
+from ingestion.sample.shop import Shop, write_sqlite
 from ingestion.sample.spool import LandingFile, Spool
 from ingestion.sample.truth import TruthWriter, truth_writer
 
@@ -35,6 +48,8 @@ _SHARED_ADDRESS_USERS = 75  # more than identity.hub_limit
 _CLAIMS = 8
 _LONGEST_VISIT = 4 * HOUR
 _MANIFEST = "landing.txt"
+_SHOP_NAME = f"../{SHOP_FILE}"  # in the manifest, whose names are relative to landing
+_SOURCES = ("backend", "history", "mobile", "payments", "web")
 
 
 # Takes what was done on a device and the money spent there.
@@ -62,7 +77,7 @@ def write_sample(
     start: date = DEFAULT_START,
     progress: Progress = silent,
 ) -> SampleReport:
-    """Write landing files of web, mobile and backend, and the truth about them.
+    """Write landing files, the history, the shop's database, and the truth about them.
 
     Files of an earlier sample are replaced. A home without ``throughline.yml`` gets the sample
     company's.
@@ -83,12 +98,12 @@ def write_sample(
     try:
         spool = Spool(scratch)
         with truth_writer(scratch / "truth") as truth:
-            cast = _Cast(seed, window_of(start, days), spool, truth)
-            for household in households(persons, seed, cast.window):
-                cast.play(household)
-                progress("people", cast.people, persons)
-            cast.play_stock()
-        lines, paths, size = _write_landing(home, spool.files(), earlier, progress)
+            cast = _played(_Cast(seed, window_of(start, days), spool, truth), persons, progress)
+            exported = list(cast.history.files())
+            cast.close()
+        files = chain(spool.files(), exported)
+        lines, paths, size = _write_landing(home, files, earlier, progress)
+        write_sqlite(cast.shop, home.root / SHOP_FILE)
         for path in sorted((scratch / "truth").iterdir()):
             path.replace(home.truth / path.name)
     finally:
@@ -96,17 +111,43 @@ def write_sample(
     return SampleReport(cast.people, cast.events, cast.records, lines, paths, size)
 
 
+def sample_shop(
+    *,
+    persons: int = DEFAULT_PERSONS,
+    days: int = 30,
+    seed: int = 7,
+    start: date = DEFAULT_START,
+) -> Shop:
+    """The shop of ``write_sample`` with the same arguments, to fill any database with."""
+    with TemporaryDirectory() as scratch, truth_writer(Path(scratch) / "truth") as truth:
+        spool = Spool(Path(scratch))
+        return _played(_Cast(seed, window_of(start, days), spool, truth), persons, silent).shop
+
+
+def _played(cast: _Cast, persons: int, progress: Progress) -> _Cast:
+    """The whole company, played to the end."""
+    for household in households(persons, cast.seed, cast.window):
+        cast.play(household)
+        progress("people", cast.people, persons)
+    cast.play_stock()
+    return cast
+
+
 class _Cast:
     """Plays households one after another and remembers the few things that cross them."""
 
     def __init__(self, seed: int, window: Window, spool: Spool, truth: TruthWriter) -> None:
+        self.seed = seed
         self.window = window
+        self.shop = Shop(window)
+        self.history = History(spool, window)
         self.people = 0
         self.events = 0
         self.records = 0
         self._number = 0
         self._truth = truth
         self._spool = spool
+        self._provider = Provider(spool, window)
         self._stock_rng = Random(f"{seed}/stock")  # noqa: S311  # a sample, not a secret
         self._kiosk = kiosk(seed)
         self._kiosk_visitors = 0
@@ -117,6 +158,9 @@ class _Cast:
     def play(self, household: Household) -> None:
         """Everything the members do, delivered and put on record."""
         rng, delivery = household.rng, Delivery(household.rng, self._spool, self.window)
+        # apart, so that what the shop does besides changes nothing on the devices
+        office = Random(f"{self.seed}/{self._number}/office")  # noqa: S311  # a sample, not a secret
+        self._withdraw(office, household)
         orders: dict[str, list[Movement]] = {actor.key: [] for actor in household.members}
         events: list[Event] = []
 
@@ -138,10 +182,13 @@ class _Cast:
             backend.report(orders[actor.key], uses_shared_address=self._names_support(actor))
             delivery.server(sorted(backend.events, key=lambda event: event.at))
             events += backend.events
-            self._truth.purchases(backend.booked)
+            events += self._keep_books(office, actor, backend.booked)
             if actor.signed_up_at is not None:
                 self._last_user = actor.accounts[0].user_id
         self._truth.household(self._number, household, self._kiosk.key)
+        formers, moved = self.history.play(office, household)
+        self._truth.household(self._number, Household(office, formers), self._kiosk.key)
+        self._truth.purchases(moved)
         self._record(events + delivery.faulty)
         self._number += 1
         self.people += len(household.members)
@@ -151,7 +198,26 @@ class _Cast:
         events = stock_counts(self._stock_rng, self.window)
         delivery = Delivery(self._stock_rng, self._spool, self.window)
         delivery.server(events)
+        office = Random(f"{self.seed}/office")  # noqa: S311  # a sample, not a secret
+        events += self._provider.balances(office) + self.history.told_twice(office)
         self._record(events + delivery.faulty)
+
+    def close(self) -> None:
+        """Put the history on record, once its files are made."""
+        self._record(self.history.events())
+
+    def _withdraw(self, rng: Random, household: Household) -> None:
+        if household.shared is not None:
+            return
+        busy = [self._kiosk_opening(slot) for slot in range(1, _KIOSK_VISITORS + 1)]
+        for actor in household.members:
+            actor.withdrawal = withdrawal(rng, actor, self.window, busy)
+
+    def _keep_books(self, rng: Random, actor: Actor, booked: list[Movement]) -> list[Event]:
+        """Money and customers as the others see them: the provider, the database, the old books."""
+        self._truth.purchases(booked)
+        self.history.overlap(rng, booked)
+        return self._provider.report(rng, booked) + self.shop.play(rng, actor, booked)
 
     def _record(self, events: list[Event]) -> None:
         self._truth.events(events)
@@ -205,10 +271,13 @@ class _Cast:
             return
         self._kiosk_visitors += 1
         actor.kiosk_slot = self._kiosk_visitors
-        open_for = self.window.end - self.window.start - DAY
-        start = self.window.start + open_for * actor.kiosk_slot // (_KIOSK_VISITORS + 1)
+        start = self._kiosk_opening(actor.kiosk_slot)
         visit = kiosk_visit(rng, actor, self._kiosk, start)
         keep(visit.events, self._kiosk, visit.movements)
+
+    def _kiosk_opening(self, slot: int) -> int:
+        open_for = self.window.end - self.window.start - DAY
+        return self.window.start + open_for * slot // (_KIOSK_VISITORS + 1)
 
     def _names_support(self, actor: Actor) -> bool:
         able = actor.is_business and actor.signed_up_at is not None
@@ -222,15 +291,17 @@ def _earlier_files(home: Home) -> set[str]:
     """The landing files an earlier sample wrote; all that is there must be among them."""
     manifest = home.truth / _MANIFEST
     ours = set(manifest.read_text(encoding="utf-8").split()) if manifest.exists() else set()
-    for source in ("backend", "mobile", "web"):
+    found = {_SHOP_NAME: home.root / SHOP_FILE}
+    for source in _SOURCES:
         for path in sorted((home.landing / source).rglob("*")):
-            name = path.relative_to(home.landing).as_posix()
-            if path.is_file() and name not in ours and not name.endswith(".part"):
-                raise UserError(
-                    f"{path} was not written by a sample.",
-                    why="A sample replaces the landing files of web, mobile and backend.",
-                    fix="Use another home: throughline --home DIR synth",
-                )
+            found[path.relative_to(home.landing).as_posix()] = path
+    for name, path in found.items():
+        if path.is_file() and name not in ours and not name.endswith(".part"):
+            raise UserError(
+                f"{path} was not written by a sample.",
+                why=f"A sample replaces {SHOP_FILE} and what landed of {', '.join(_SOURCES)}.",
+                fix="Use another home: throughline --home DIR synth",
+            )
     return ours
 
 
@@ -239,9 +310,10 @@ def _write_landing(
 ) -> tuple[int, int, int]:
     """Write the files whole, one by one; returns lines, files and bytes on disk."""
     lines = size = 0
-    written: list[str] = []
+    written = [_SHOP_NAME]
     manifest = home.truth / _MANIFEST
     with manifest.open("a", encoding="utf-8") as names:
+        names.write(_SHOP_NAME + "\n")
         for file in files:
             target = home.landing / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -254,8 +326,8 @@ def _write_landing(
             written.append(file.path)
             lines += file.lines
             size += len(file.content)
-            progress("landing files", len(written))
+            progress("landing files", len(written) - 1)
     for name in sorted(earlier - set(written)):
         (home.landing / name).unlink(missing_ok=True)
     manifest.write_text("\n".join(written) + "\n", encoding="utf-8")
-    return lines, len(written), size
+    return lines, len(written) - 1, size

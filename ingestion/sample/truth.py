@@ -20,7 +20,7 @@ TIME = pa.timestamp("us")
 EVENTS = pa.schema(
     [
         ("source", pa.string()),
-        ("event_id", pa.string()),  # the producer's
+        ("event_id", pa.string()),  # the producer's; of rows the table and the key
         ("event_name", pa.string()),
         ("actor", pa.string()),  # who did it; null for system events
         ("device", pa.string()),
@@ -40,19 +40,22 @@ EVENTS = pa.schema(
         ("quirk", pa.string()),
         ("order_id", pa.string()),
         ("is_bot", pa.bool_()),
+        ("record_kind", pa.string()),  # event | person | consent | order
     ]
 )
 ACTORS = pa.schema(
     [
         ("actor", pa.string()),
         ("household", pa.int32()),
-        ("role", pa.string()),
+        ("role", pa.string()),  # former: known from the history alone
         ("user_ids", pa.list_(pa.string())),
         ("signed_up_at", TIME),  # null: never, or before the window
         ("registered_before", pa.bool_()),
         ("merges_accounts", pa.bool_()),
         ("consent", pa.string()),
         ("consent_changes_at", TIME),
+        ("withdrawn_from", TIME),  # a no that only the ledger of the shop knows
+        ("withdrawn_until", TIME),
         ("devices", pa.list_(pa.string())),
         ("expected", pa.list_(pa.string())),  # per device: merged | anonymous | shared | kiosk
     ]
@@ -61,6 +64,10 @@ PURCHASES = pa.schema(
     [
         ("actor", pa.string()),
         ("order_id", pa.string()),
+        (
+            "source",
+            pa.string(),
+        ),  # who is believed about it: history before the window, else backend
         ("kind", pa.string()),  # order | renewal | refund
         ("amount", pa.decimal128(18, 2)),  # negative for refunds
         ("currency", pa.string()),
@@ -75,9 +82,12 @@ README = """What really happened in the sample company: the answers, which the p
 events.parquet     one row per event: who did it, when, what becomes of its first copy, and the
                    person it must end with (`expected_person`), or why no rule could tell
                    (`undecidable_reason`)
+                   An event is a record of any source: also a row of the shop's database, whose id
+                   lacks the digest of its version
 actors.parquet     one row per person or bot: accounts, devices, consent
-purchases.parquet  one row per order, renewal and refund, with the rate of its day
-landing.txt        the landing files of this sample, so that a later run replaces exactly these
+purchases.parquet  one row per order, renewal and refund, with the rate of its day and the source
+                   that is believed about it; what other sources say of it is in events.parquet
+landing.txt        the files of this sample, so that a later run replaces exactly these
 
 Right means: all decidable events with one `expected_person` share one person_id, and no person_id
 has decidable events of two.
@@ -171,6 +181,7 @@ def _event_row(event: Event) -> _Row:
         event.quirk,
         event.money.order_id if event.money else None,
         actor is not None and actor.role == "bot",
+        event.record_kind,
     )
 
 
@@ -195,6 +206,8 @@ def _actor_row(number: int, actor: Actor, household: Household, kiosk_key: str) 
         actor.merges_accounts,
         actor.consent.choice,
         actor.consent.changes_at if changes else None,
+        actor.withdrawal.since if actor.withdrawal else None,
+        actor.withdrawal.until if actor.withdrawal else None,
         devices,
         expected,
     )
@@ -207,6 +220,7 @@ def _purchase_row(movement: Movement) -> _Row:
     return (
         movement.actor.key,
         money.order_id,
+        movement.source,
         movement.kind,
         amount,
         money.currency,

@@ -12,7 +12,7 @@ from typing import Any
 from ingestion.sample import catalogue
 from ingestion.sample.catalogue import Product
 from ingestion.sample.clock import SECOND
-from ingestion.sample.events import Event, Money, Movement
+from ingestion.sample.events import DENIED_BY_LEDGER, Event, Money, Movement
 from ingestion.sample.people import Account, Actor, Device, uuid
 
 LETTERS = "bcdfghjkmnpqrstvwxz"
@@ -157,6 +157,9 @@ class Visit:
         reason = self.actor.consent.strip_reason(self.at)
         if reason == "unreadable" and self.device.source == "mobile":
             reason = "missing"  # the app cannot say "pending": it says nothing
+        withdrawn = self.actor.withdrawal
+        if reason is None and self.user_id and withdrawn and withdrawn.covers(self.at):
+            reason = DENIED_BY_LEDGER
         event = Event(
             event_id=uuid(self.rng),
             source=self.device.source,

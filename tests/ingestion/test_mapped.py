@@ -94,6 +94,10 @@ def test_what_is_no_time_is_refused_by_name(value) -> None:
         ({"unit": "minor"}, {"p": 1999, "c": "jpy"}, "1999"),
         ({"unit": "minor"}, {"p": 1999, "c": "KWD"}, "1.999"),
         ({"negate": True}, {"p": 5}, "-5"),
+        ({"decimal": ","}, {"p": "-1.234,50"}, "-1234.50"),
+        ({"decimal": ","}, {"p": " 12,5 "}, "12.5"),
+        ({"decimal": ","}, {"p": "1234567"}, "1234567"),
+        ({"decimal": ","}, {"p": Decimal("12.50")}, "12.50"),
     ],
 )
 def test_amounts_are_exact(spec, record, amount) -> None:
@@ -101,9 +105,12 @@ def test_amounts_are_exact(spec, record, amount) -> None:
     assert event(mapping, record)["revenue"]["amount"] == Decimal(amount)
 
 
-def test_an_amount_that_is_none_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("decimal", "written"), [(".", "1.234,50"), (",", "189.00"), (",", "1,234.50"), (",", "12,")]
+)
+def test_an_amount_that_is_none_is_refused(decimal, written) -> None:
     with pytest.raises(Refusal, match="invalid_field"):
-        event({"amount": "p"}, {"p": "1.234,50"})
+        event({"amount": {"from": "p", "decimal": decimal}}, {"p": written})
 
 
 def test_a_hashed_field_keeps_nothing_of_what_it_was() -> None:

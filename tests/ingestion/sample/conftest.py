@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
@@ -32,6 +38,31 @@ class Sample:
 
     def one(self, query: str) -> object:
         return self.rows(query)[0][0]
+
+    def shop_rows(self) -> tuple[list[dict], list[dict], list[dict]]:
+        """Customers, orders and the ledger as they stand in the shop's database."""
+        with closing(sqlite3.connect(self.home.root / "sources" / "shop.sqlite")) as database:
+            database.row_factory = sqlite3.Row
+            customers, orders, ledger = (
+                [dict(row) for row in database.execute(f"select * from {table}")]
+                for table in ("kunden", "bestellungen", "einwilligungen")
+            )
+        return customers, orders, ledger
+
+    def history_rows(self) -> list[dict]:
+        """Every row of every file of the history, times and amounts as such."""
+        rows: list[dict] = []
+        for path in sorted((self.home.landing / "history").iterdir()):
+            if path.suffix == ".parquet":
+                rows += pq.read_table(path).to_pylist()
+                continue
+            with path.open(encoding="cp1252", newline="") as file:
+                for row in csv.DictReader(file, delimiter=";"):
+                    day, month, rest = row["Datum"].split(".")
+                    at = datetime.fromisoformat(f"{rest[:4]}-{month}-{day}T{rest[5:]}")
+                    amount = Decimal(row["Betrag"].replace(",", "."))
+                    rows.append(row | {"Datum": at, "Betrag": amount})
+        return rows
 
     def lines(self) -> Iterator[tuple[str, Path, bytes]]:
         """Every line of landing with its source and file."""

@@ -150,12 +150,44 @@ def test_no_two_events_of_a_device_are_so_close_that_the_network_could_swap_them
 def test_nothing_of_a_person_is_kept_without_their_consent(sample):
     wrong = sample.one(
         "select count(*) from {events} e join {actors} a using (actor)"
-        " where e.source <> 'backend' and e.disposition = 'accepted' and not ("
-        "   a.consent = 'granted'"
+        " where e.source in ('web', 'mobile') and e.disposition = 'accepted' and not ("
+        "   a.consent = 'granted' and not (a.withdrawn_from is not null"
+        "     and e.stated_user_id is not null and e.occurred_at >= a.withdrawn_from"
+        "     and (a.withdrawn_until is null or e.occurred_at < a.withdrawn_until))"
         "   or (a.consent = 'withdrawn' and e.occurred_at < a.consent_changes_at)"
         "   or (a.consent = 'granted_late' and e.occurred_at >= a.consent_changes_at))"
     )
     assert wrong == 0
+
+
+def test_the_ledger_denies_what_browser_and_app_still_allow_and_nothing_else(sample):
+    denied = sample.rows(
+        "select e.source, a.consent, a.role, e.stated_user_id is not null,"
+        " e.occurred_at >= a.withdrawn_from, coalesce(e.occurred_at < a.withdrawn_until, true)"
+        " from {events} e join {actors} a using (actor)"
+        " where disposition_reason = 'denied_by_ledger'"
+    )
+    assert len(denied) > 20
+    assert {row[0] for row in denied} == {"web", "mobile"}
+    assert {row[1:] for row in denied} == {("granted", "customer", True, True, True)}
+
+
+def test_no_event_lies_so_near_a_withdrawal_that_a_clock_could_decide(sample):
+    least = sample.one(
+        "select min(abs(epoch(e.occurred_at - w.at))) from {events} e join"
+        " (select actor, unnest([withdrawn_from, withdrawn_until]) as at from {actors}) w"
+        " using (actor) where w.at is not null and e.device is not null"
+    )
+    assert least > 600
+
+
+def test_a_withdrawal_may_be_taken_back(sample):
+    assert sample.one("select count(*) from {actors} where withdrawn_until is not null") > 0
+    assert sample.one(
+        "select count(*) from {events} e join {actors} a using (actor) where e.disposition"
+        " = 'accepted' and e.device is not null and e.stated_user_id is not null"
+        " and e.occurred_at >= a.withdrawn_until"
+    )
 
 
 def test_who_signs_up_in_the_window_does_it_once_and_on_record(sample):
