@@ -9,6 +9,7 @@ SQLite: set ``THROUGHLINE_DAGSTER_POSTGRES_URL``.
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import yaml
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 
+from governance.errors import UserError
 from governance.home import HOME_VARIABLE, Home
 
 POSTGRES_VARIABLE = "THROUGHLINE_DAGSTER_POSTGRES_URL"
@@ -43,6 +45,7 @@ def prepare_instance(home: Home) -> Path:
 
     The file is replaced atomically: a daemon may be reading it.
     """
+    _prepare_postgres()
     home.dagster.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(
         instance_settings(home, postgres=bool(os.environ.get(POSTGRES_VARIABLE))), sort_keys=False
@@ -53,6 +56,31 @@ def prepare_instance(home: Home) -> Path:
         draft.write_text(text, encoding="utf-8")
         draft.replace(target)
     return home.dagster
+
+
+def with_driver(url: str) -> str:
+    """The address with the driver dagster-postgres is written for.
+
+    ``postgresql://`` means psycopg 3 to SQLAlchemy 2.1, whose server-side parameters Dagster's
+    ``NOTIFY`` does not survive.
+    """
+    scheme, separator, rest = url.partition("://")
+    plain = scheme in {"postgresql", "postgres"}
+    return f"postgresql+psycopg2{separator}{rest}" if plain else url
+
+
+def _prepare_postgres() -> None:
+    """PostgreSQL is an extra: say which, instead of Dagster's import error; name the driver."""
+    url = os.environ.get(POSTGRES_VARIABLE)
+    if not url:
+        return
+    os.environ[POSTGRES_VARIABLE] = with_driver(url)
+    if find_spec("dagster_postgres") is None:
+        raise UserError(
+            f"{POSTGRES_VARIABLE} is set, but the package for it is not installed.",
+            why="Run history in PostgreSQL needs dagster-postgres.",
+            fix="pip install 'throughline[postgres]', or unset the variable: SQLite needs nothing.",
+        )
 
 
 def open_instance(home: Home) -> dg.DagsterInstance:
@@ -69,9 +97,10 @@ def open_instance(home: Home) -> dg.DagsterInstance:
 
 def dagster_environment(home: Home) -> dict[str, str]:
     """The variables a webserver, daemon or ``dagster dev`` of this home starts with."""
+    folder = prepare_instance(home)  # first: it may correct a variable
     return {
         **os.environ,
         HOME_VARIABLE: str(home.root),
-        "DAGSTER_HOME": str(prepare_instance(home)),
+        "DAGSTER_HOME": str(folder),
         "DO_NOT_TRACK": "1",
     }

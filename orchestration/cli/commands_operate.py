@@ -1,8 +1,10 @@
-"""Commands of whoever operates a home: backup, restore, upgrade."""
+"""Commands of whoever operates a home: serve, backup, restore, upgrade."""
 
 from __future__ import annotations
 
 import os
+import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,10 +17,44 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+class Service(StrEnum):
+    """The two processes of a home."""
+
+    daemon = "daemon"
+    webserver = "webserver"
+
+
 def add_to(app: typer.Typer) -> None:
     """Register the commands of this module."""
-    for command in (backup, restore, upgrade):
+    for command in (serve, backup, restore, upgrade):
         app.command()(command)
+
+
+def serve(
+    context: typer.Context,
+    service: Annotated[Service, typer.Argument(help="The schedules, or the UI.")],
+    host: Annotated[str, typer.Option(help="Where the UI listens.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="Where the UI listens.", envvar="THROUGHLINE_PORT")
+    ] = 3000,
+    allow_launch: Annotated[
+        bool, typer.Option("--allow-launch", help="The UI may start and stop runs.")
+    ] = False,
+) -> None:
+    """Be Dagster's daemon or its UI, read-only; for service managers and containers."""
+    from orchestration.instance import dagster_environment
+
+    shared = state(context)
+    home, _, _ = shared.opened()
+    if service is Service.daemon:
+        command = ["-m", "dagster._daemon", "run", "-m", "orchestration.definitions"]
+    else:
+        command = ["-m", "dagster_webserver", "-m", "orchestration.definitions"]
+        command += ["-h", host, "-p", str(port), *([] if allow_launch else ["--read-only"])]
+    environment = {"PYTHONWARNINGS": "ignore", **dagster_environment(home)}
+    os.chdir(home.root)  # Dagster would warn of the repository's dagster.yaml, the template of ours
+    # this process becomes Dagster's, so that the service manager's signals reach it
+    os.execve(sys.executable, [sys.executable, *command], environment)  # noqa: S606
 
 
 def backup(
