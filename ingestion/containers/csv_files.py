@@ -16,7 +16,7 @@ single line beyond the bound is refused without being held.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from governance.config import Csv
@@ -24,6 +24,7 @@ from ingestion.containers.csv_count import RecordCount
 from ingestion.containers.csv_records import Record, Records
 from ingestion.containers.csv_shape import EncodingWatch, Shape, begin
 from ingestion.containers.rows import GROUP_ROWS, Row
+from ingestion.parser import JsonObject
 from ingestion.refusals import Reason, Refusal
 
 
@@ -55,7 +56,7 @@ def rows(
     make = _Maker(shape, wanted)
     for records in Records(shape, line_bytes).read(blocks):
         for first in range(0, len(records), GROUP_ROWS):
-            if group := list(make.rows(records[first : first + GROUP_ROWS])):
+            if group := make.rows(records[first : first + GROUP_ROWS]):
                 yield group
 
 
@@ -74,6 +75,9 @@ def count(file: BinaryIO, spec: Csv, *, line_bytes: int) -> int:
     return found
 
 
+_row = Row._make
+
+
 class _Maker:
     """Makes rows of records."""
 
@@ -85,23 +89,32 @@ class _Maker:
             kept = frozenset(wanted)
             self._wanted = [(i, name) for i, name in enumerate(shape.names) if name in kept]
 
-    def rows(self, records: Iterable[Record]) -> Iterator[Row]:
+    def rows(self, records: Sequence[Record]) -> list[Row]:
         """A row for each record but the header."""
-        for fields, data, refusal in records:
-            position, self._position = self._position, self._position + 1
-            if position < 0:
-                continue
-            bare = data.rstrip(b"\r\n")
-            if refusal is None and len(fields) != len(self._names):
-                refusal = _another_length(len(fields), len(self._names))
-            if refusal is not None:
-                yield Row(position, None, bare, refusal)
-            elif self._wanted is None:
-                found = {n: v or None for n, v in zip(self._names, fields, strict=True)}
-                yield Row(position, found, bare, None)
+        if records and self._position < 0:
+            self._position, records = 0, records[1:]
+        width = len(self._names)
+        position = self._position
+        self._position += len(records)
+        found: list[Row] = []
+        for number, (fields, data, refusal) in enumerate(records, position):
+            line = data.rstrip(b"\r\n")
+            if refusal is None and len(fields) == width:
+                found.append(_row((number, self._record(fields), line, None)))
             else:
-                found = {name: fields[i] or None for i, name in self._wanted}
-                yield Row(position, found, bare, None)
+                refused = refusal or _another_length(len(fields), width)
+                found.append(Row(number, None, line, refused))
+        return found
+
+    def _record(self, fields: list[str]) -> JsonObject:
+        if self._wanted is not None:
+            return {name: fields[i] or None for i, name in self._wanted}
+        record: JsonObject = dict(zip(self._names, fields, strict=True))
+        if "" in fields:
+            for name, value in record.items():
+                if value == "":
+                    record[name] = None  # the keys stay, so going through them goes on
+        return record
 
 
 def _another_length(found: int, named: int) -> Refusal:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import repeat
 from typing import Any, BinaryIO
 
 import duckdb
@@ -98,10 +99,10 @@ def _group(batch: pa.RecordBatch, names: Sequence[str], position: int) -> list[R
     if not names:
         return [Row(position + i, {}, b"", None) for i in range(batch.num_rows)]
     values = [_values(batch.column(name)) for name in names]
-    return [
-        Row(number, dict(zip(names, row, strict=True)), b"", None)
-        for number, row in enumerate(zip(*values, strict=True), position)
-    ]
+    records = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+    places = range(position, position + len(records))
+    # In one call for all: a Row made by its own name takes as long as its record.
+    return list(map(Row._make, zip(places, records, repeat(b""), repeat(None))))
 
 
 def _values(column: pa.Array) -> list[Any]:

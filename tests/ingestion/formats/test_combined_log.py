@@ -125,7 +125,8 @@ def test_through_the_load_the_address_is_nowhere(make_house):
     assert (report.accepted, report.quarantined) == (4, {"malformed_row": 1})
     rows = house.rows(
         "select event_name, event_type, page_url, utm_source, user_id, anonymous_id,"
-        " occurred_at::varchar, is_interactive, device_class, referrer_host from raw.events order by position"
+        " occurred_at::varchar, is_interactive, device_class, referrer_host"
+        " from raw.events order by position"
     )
     assert rows[0][:5] == ("page", "page", "/a?utm_source=news", "news", None)
     assert rows[0][6:] == ("2015-05-17 08:05:03", True, "desktop", "search.example")

@@ -140,8 +140,8 @@ def test_through_the_load(make_house):
     (report,) = house.load().sources
     assert (report.accepted, report.quarantined) == (2, {"invalid_field": 1})
     assert house.rows(
-        "select event_name, order_id, revenue, currency, external_ids, email_verified, occurred_at::varchar"
-        " from raw.events order by position"
+        "select event_name, order_id, revenue, currency, external_ids, email_verified,"
+        " occurred_at::varchar from raw.events order by position"
     ) == [
         (
             "orders.paid", "450789469", Decimal("409.94"), "EUR", '{"shopify":"207119551"}', True,
