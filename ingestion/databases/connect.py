@@ -96,7 +96,9 @@ def open_database(home: Home, source: Source) -> Database:
     try:
         text = source.url.resolve(home)
     except UserError as error:
-        raise Trouble("is not set", error.fix, place="source") from None
+        unset = error.what.endswith("is not set.")
+        what = "is not set" if unset else f"cannot be read: {error.what.rstrip('.')}"
+        raise Trouble(what, error.fix, place="source") from None
     try:
         url = sa.make_url(text.strip().replace("postgres://", "postgresql://", 1))
         name = url.get_backend_name()

@@ -78,8 +78,8 @@ class Cursor:
             days = math.ceil(overlap / timedelta(days=1))
             return date.fromisoformat(greatest) - timedelta(days=days)
         if self.kind == "text":
-            # As many characters as there are digits of seconds: what follows sorts behind.
-            return (datetime.fromisoformat(greatest[:19]) - overlap).isoformat(sep=greatest[10])
+            # Without parts of a second, and with the blank, which sorts before the T of others.
+            return (datetime.fromisoformat(greatest[:19]) - overlap).isoformat(sep=" ")
         moment = datetime.fromisoformat(greatest)
         if (moment.tzinfo is None) != (self.kind == "naive"):
             raise ValueError(greatest)

@@ -104,6 +104,14 @@ def test_an_address_that_leads_nowhere(sqlite: Shop, url: str, what: str) -> Non
     assert "tops3cret" not in str(problem)
 
 
+def test_an_address_others_can_read(sqlite: Shop) -> None:
+    sqlite.home.env.chmod(0o644)
+    sqlite.table("t")
+    problem = sqlite.problem()
+    assert "cannot be read" in problem.what
+    assert "chmod 600" in problem.fix
+
+
 def test_a_file_that_is_no_database(sqlite: Shop) -> None:
     (sqlite.home.root / "app.db").write_text("not a database " * 99)
     sqlite.set_url("sqlite:///app.db")

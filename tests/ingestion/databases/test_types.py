@@ -196,6 +196,20 @@ def test_numbers_are_cursors_that_count_or_that_are_times(shop: Shop) -> None:
     assert read.cursor_from == "1775996400000"
 
 
+def test_times_that_are_text_may_be_written_with_a_t_or_without(sqlite: Shop) -> None:
+    sqlite.run(
+        "create table t (id integer primary key, at datetime)",
+        "insert into t values (1, '2026-04-10T08:00:00.5Z'), (2, '2026-04-11T08:00:00Z')",
+    )
+    sqlite.table("t", cursor="at", deletes="ignore")
+    rows = {row["id"]: row for row in sqlite.rows(sqlite.read())}
+    assert rows[1]["_tl_version_at"] == datetime(2026, 4, 10, 8, 0, 0, 500000, UTC)
+    sqlite.run("insert into t values (3, '2026-04-11 07:30:00'), (4, '2026-04-11T07:30:00Z')")
+    read = sqlite.read()
+    assert not read.full
+    assert sorted(row["id"] for row in sqlite.rows(read)) == [3, 4]
+
+
 def test_unusual_names(shop: Shop) -> None:
     dialect = shop.database.engine.dialect
     quote = dialect.identifier_preparer.quote_identifier
