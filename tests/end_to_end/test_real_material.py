@@ -1,16 +1,14 @@
 """Real data through the whole main job, from landing to the published file.
 
-Every call that real Segment and RudderStack SDKs made, and the order lines of a real shop. The
-material is no part of the repository (see ``tests/conftest.py``).
+Every call that real Segment and RudderStack SDKs made. The material is no part of the repository
+(see ``tests/conftest.py``).
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -121,95 +119,3 @@ def test_every_call_of_the_segment_and_rudderstack_sdks_is_found_once_for_its_pe
     assert duplicate >= len(SDKS)
     assert "u1@example.com" not in everything
     assert "203.0.113.9" not in everything
-
-
-@pytest.fixture(scope="module")
-def reference(material) -> dict:
-    return json.loads((material / "online_retail" / "reference_numbers.json").read_text())
-
-
-def test_the_marts_of_a_real_shop_equal_its_reference_numbers(
-    make_home, throughline, material, reference
-):
-    home = make_home(
-        {
-            "company": "shop",
-            "currency": "GBP",
-            "time_zone": "Europe/London",
-            "sources": [_source("shop", "web", "native") | {"trust": "server"}],
-            "revenue": {"source": "shop"},
-            "key_events": ["order_line"],
-        }
-    )
-    _write_shop(material / "online_retail" / "online_retail.parquet", home.root / "landing/shop")
-
-    throughline(home, "run", "hourly")
-
-    with _published(home) as con:
-        found = con.execute(
-            "select count(*), count(distinct order_id), count(distinct order_id) filter"
-            " (event_name = 'order_line_cancelled'), round(sum(revenue_reporting), 2)::double,"
-            " count(*) filter (person_id is null) from marts.fct_events"
-        ).fetchone()
-        customers = con.execute(
-            "select count(*) from marts.dim_persons where identity_method = 'user_id'"
-        ).fetchone()
-        reported = con.execute(
-            "select sum(revenue_reporting) from marts.rpt_metrics_daily"
-        ).fetchone()
-        countries = con.execute("select count(distinct country) from marts.fct_events").fetchone()
-        ledger = con.execute(
-            "select sum(received), sum(accepted) from marts.rpt_pipeline"
-        ).fetchone()
-    assert found == (
-        reference["rows"],
-        reference["invoices"],
-        reference["cancel_invoices"],
-        pytest.approx(reference["net_revenue"], abs=0),
-        reference["no_customer"],
-    )
-    assert customers == (reference["customers"],)
-    assert float(reported[0]) == pytest.approx(reference["net_revenue"], abs=0.005)
-    assert countries == (reference["countries"],)
-    assert tuple(map(int, ledger)) == (reference["rows"], reference["rows"])
-
-
-def _write_shop(parquet: Path, landing: Path) -> None:
-    """The order lines as native events, a file a quarter, one of them compressed.
-
-    The lines have no id of their own and 5,268 equal another one: the row number names them.
-    """
-    with duckdb.connect() as con:
-        con.execute(
-            """
-            create table events as
-            select
-                row_number() over () as row,
-                quarter(InvoiceDate) as part,
-                {
-                    event_id: 'row_' || row_number() over (),
-                    event_name: if(InvoiceNo like 'C%', 'order_line_cancelled', 'order_line'),
-                    occurred_at: strftime(InvoiceDate, '%Y-%m-%dT%H:%M:%SZ'),
-                    received_at: strftime(InvoiceDate, '%Y-%m-%dT%H:%M:%SZ'),
-                    subject: {user_id: CustomerID::varchar},
-                    context: {country: Country},
-                    revenue: {
-                        amount: (Quantity * UnitPrice::decimal(18, 6))::varchar,
-                        currency: 'GBP',
-                        order_id: InvoiceNo
-                    },
-                    properties: {stock_code: StockCode, quantity: Quantity}
-                } as event
-            from read_parquet(?)
-            """,
-            [str(parquet)],
-        )
-        for (part,) in con.execute("select distinct part from events order by 1").fetchall():
-            con.execute(
-                f"copy (select event.* from events where part = {part} order by row)"
-                f" to '{landing}/q{part}.jsonl' (format json)"
-            )
-    plain = landing / "q1.jsonl"
-    with gzip.open(landing / "q1.jsonl.gz", "wb", compresslevel=1) as packed:
-        packed.write(plain.read_bytes())
-    plain.unlink()
