@@ -13,7 +13,7 @@ from orchestration.dbt import target_folder
 from tests.conftest import copy_demo, throughline
 
 # What its owner and its producers gave; all else is made from it.
-GIVEN = ("throughline.yml", "exchange_rates.csv", "contracts", ".keys", "landing")
+GIVEN = ("throughline.yml", "exchange_rates.csv", "contracts", ".keys", "landing", "sources")
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
-"""What the published marts must say, counted again in pandas from landing files and the truth.
+"""What the published marts must say, counted again in pandas from the raw inputs and the truth.
 
-Nothing of the project is imported and none of its SQL is read: the lines are parsed, judged and
-deduplicated here, and every number is written down from its definition. A person is called by the
-truth's name for whom the events belong to.
+Nothing of the project is imported and none of its SQL is read: the lines of landing, the files of
+the history and the tables of the shop's database are read, judged and deduplicated here, and every
+number is written down from its definition. A person is called by the truth's name for whom the
+events belong to.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import csv
 import gzip
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import reduce
 from pathlib import Path
@@ -24,7 +27,8 @@ import pandas as pd
 import yaml
 import zstandard
 
-SOURCES = ("web", "mobile", "backend")
+LANDED = ("web", "mobile", "backend", "payments")  # JSON lines, received as they happen
+BELIEVED = ("history", "backend")  # about money
 LOGOUTS = ("logout", "reset")
 SEEN = ("track", "page", "screen")
 VIEWS = ("page", "screen")
@@ -45,7 +49,7 @@ class Rules:
     timeout: timedelta
     key_events: frozenset[str]
     internal_users: frozenset[str]
-    earliest: datetime
+    sources: dict[str, Row]
     funnels: tuple[Row, ...]
     rates: dict[tuple[date, str], Decimal]
 
@@ -56,6 +60,7 @@ class Landing:
 
     events: pd.DataFrame
     data_until: datetime
+    denied: dict[str, int]  # per source, events that the ledger alone denies
 
 
 def duration(text: str) -> timedelta:
@@ -75,7 +80,7 @@ def read_rules(root: Path) -> Rules:
         timeout=duration(config["sessions"]["timeout"]),
         key_events=frozenset(config["key_events"]),
         internal_users=frozenset(config["internal_users"]),
-        earliest=utc(str(config["sources"][0]["earliest"])),
+        sources={source["name"]: source for source in config["sources"]},
         funnels=tuple(config["funnels"]),
         rates=rates,
     )
@@ -125,14 +130,15 @@ def web_copies(line: Row) -> Iterator[Row]:
             "is_granted": consent.get("Analytics") is True,
             "user_id": item["userId"],
             "platform": "web",
-            "properties": item.get("properties", {}),
+            "properties": (properties := item.get("properties", {})),
+            **told(properties.get("order_id"), properties.get("revenue"), properties),
         }
 
 
 def native_copies(line: Row, source: str) -> Iterator[Row]:
     """The one event of a native line; servers state true times and need no consent."""
     received, sent = utc(line["received_at"]), line.get("sent_at")
-    money = line.get("revenue") if source == "backend" else None
+    money = line.get("revenue") or {}
     yield {
         "event_id": line["event_id"],
         "name": line["event_name"],
@@ -144,10 +150,137 @@ def native_copies(line: Row, source: str) -> Iterator[Row]:
         "user_id": line["subject"].get("user_id"),
         "platform": line["context"]["platform"],
         "properties": line["properties"],
-        "amount": Decimal(money["amount"]) if money else None,
-        "currency": money["currency"] if money else None,
-        "order_id": money["order_id"] if money else None,
+        **told(money.get("order_id"), money.get("amount"), money),
     }
+
+
+def told(order_id: str | None, amount: object, around: Row) -> Row:
+    """What a record says about money, whether it is believed or not."""
+    return {
+        "told_order": order_id,
+        "told_amount": None if amount is None else Decimal(str(amount)),
+        "told_currency": None if amount is None else around["currency"].upper(),
+    }
+
+
+def payment_copies(line: Row) -> Iterator[Row]:
+    """A delivery of the payment provider; it counts in seconds and hundredths."""
+    body = line["body"]
+    thing = body["data"]["object"]
+    minor = {"charge.succeeded": "amount", "charge.refunded": "amount_refunded"}.get(body["type"])
+    sign = -1 if body["type"] == "charge.refunded" else 1
+    amount = None if minor is None else Decimal(sign * thing[minor]).scaleb(-2)
+    yield {
+        "event_id": body["id"],
+        "name": body["type"],
+        "kind": "track",
+        "stated_at": datetime.fromtimestamp(body["created"], UTC).isoformat(),
+        "clock_error": timedelta(0),
+        "received_at": utc(line["received_at"]),
+        "is_granted": True,
+        "user_id": None,
+        "platform": None,
+        "properties": {},
+        **told(thing.get("metadata", {}).get("order_id"), amount, thing),
+    }
+
+
+# the shop's database and the history
+
+
+def berlin(text: str) -> datetime:
+    """What a wall clock in Berlin showed, as naive UTC."""
+    at = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo("Europe/Berlin"))
+    return utc(at.isoformat())
+
+
+def shop_table(root: Path, table: str) -> list[Row]:
+    with closing(sqlite3.connect(root / "sources" / "shop.sqlite")) as database:
+        database.row_factory = sqlite3.Row
+        return [dict(row) for row in database.execute(f"select * from {table}")]
+
+
+def row_event(event_id: str, name: str, kind: str, at: datetime, **more: Any) -> Row:
+    """An event that a row stands for: told by a server, of which no consent is asked."""
+    return {
+        "event_id": event_id,
+        "name": name,
+        "kind": kind,
+        "at": at,
+        "received_at": pd.NaT,
+        "is_granted": True,
+        "user_id": None,
+        "platform": None,
+        "properties": {},
+        **told(None, None, {}),
+        **more,
+    }
+
+
+def shop_events(root: Path) -> Iterator[Row]:
+    """Customers, orders and the ledger; ids without the digest of the version."""
+    for row in shop_table(root, "kunden"):
+        event_id, user_id = f'kunden:["{row["kunden_nr"]}"]', row["benutzer_id"]
+        at = berlin(row["geaendert_am"])
+        yield row_event(event_id, "identify", "identify", at, user_id=user_id)
+    for row in shop_table(root, "bestellungen"):
+        event_id, money = f'bestellungen:["{row["bestell_nr"]}"]', {"currency": row["waehrung"]}
+        sold = told(row["bestell_nr"], row["betrag"], money)
+        at = berlin(row["bestellt_am"])
+        yield row_event(f"{event_id}:0", "order_completed", "track", at, **sold)
+        if row["erstattet"] is not None:
+            back = told(row["bestell_nr"], -row["erstattet"], money)
+            at = berlin(row["erstattet_am"])
+            yield row_event(f"{event_id}:1", "order_refunded", "track", at, **back)
+    for row in shop_table(root, "einwilligungen"):
+        event_id, user_id = f'einwilligungen:["{row["lfd_nr"]}"]', row["benutzer_id"]
+        at = berlin(row["gueltig_ab"])
+        yield row_event(event_id, "consent_updated", "system", at, user_id=user_id)
+
+
+def history_events(root: Path, rules: Rules) -> Iterator[Row]:
+    """Rows of all files, those of a file that came twice too; nothing after the cut-over."""
+    until = utc(str(rules.sources["history"]["occurred_until"]))
+    names = {"Verkauf": "order_completed", "Erstattung": "refund_issued"}
+    for row in history_rows(root):
+        at = berlin(row["Datum"])
+        if at >= until:
+            continue
+        event_id, name = f"{row['Auftrag']}/{row['Vorgang']}", names[row["Vorgang"]]
+        money = told(row["Auftrag"], row["Betrag"], {"currency": row["Währung"]})
+        yield row_event(event_id, name, "track", at, user_id=row["Kunde"], received_at=at, **money)
+
+
+def history_rows(root: Path) -> Iterator[Row]:
+    for path in sorted((root / "landing" / "history").iterdir()):
+        if path.suffix == ".parquet":
+            for row in pd.read_parquet(path).to_dict("records"):
+                yield row | {"Datum": row["Datum"].isoformat()}
+            continue
+        with path.open(encoding="cp1252", newline="") as file:
+            for row in csv.DictReader(file, delimiter=";"):
+                day, month, rest = row["Datum"].split(".")
+                when = f"{rest[:4]}-{month}-{day}T{rest[5:]}"
+                yield row | {"Datum": when, "Betrag": row["Betrag"].replace(",", ".")}
+
+
+def refusals(root: Path) -> dict[str, list[tuple[datetime, datetime]]]:
+    """When each user says no, by the ledger: from an entry to the next."""
+    entries: dict[str, list[tuple[datetime, bool]]] = {}
+    for row in shop_table(root, "einwilligungen"):
+        said = (berlin(row["gueltig_ab"]), row["analyse"] == "nein")
+        entries.setdefault(row["benutzer_id"], []).append(said)
+    found: dict[str, list[tuple[datetime, datetime]]] = {}
+    for user_id, told_by in entries.items():
+        ordered = sorted(told_by)
+        ends = [at for at, _ in ordered[1:]] + [utc("2200-01-01T00:00:00Z")]
+        spans = [(at, end) for (at, no), end in zip(ordered, ends, strict=True) if no]
+        if spans:
+            found[user_id] = spans
+    return found
+
+
+# together
 
 
 def native_line(root: Path, source: str, event_id: str) -> Row:
@@ -158,36 +291,59 @@ def native_line(root: Path, source: str, event_id: str) -> Row:
 
 def copies(root: Path, source: str, rules: Rules) -> Iterator[Row]:
     """Every copy of every event that can be read and can have happened."""
+    known = rules.sources[source]
     for raw in lines(root / "landing" / source):
         try:
             line = json.loads(raw, object_pairs_hook=unique, parse_constant=refuse)
         except ValueError:
             continue
-        for copy in web_copies(line) if source == "web" else native_copies(line, source):
+        for copy in copies_of(line, source):
             try:
                 at = utc(copy.pop("stated_at")) - copy.pop("clock_error")
             except ValueError:
                 continue
-            if not rules.earliest <= at <= copy["received_at"] + DAY:
+            begins = [utc(str(known[key])) for key in ("earliest", "occurred_from") if key in known]
+            if at > copy["received_at"] + DAY or any(at < begin for begin in begins):
                 continue
             if copy["properties"].get("price") == "free":
                 continue  # the one way in which the sample breaks its contracts
             yield copy | {"source": source, "at": at}
 
 
+def copies_of(line: Row, source: str) -> Iterator[Row]:
+    if source == "web":
+        return web_copies(line)
+    return payment_copies(line) if source == "payments" else native_copies(line, source)
+
+
 def read_landing(root: Path, rules: Rules) -> Landing:
-    """The first received copy of every event to which no copy denies consent."""
-    found = pd.DataFrame(copy for source in SOURCES for copy in copies(root, source, rules))
+    """The first received copy of every event to which neither a copy nor the ledger says no."""
+    rows = [copy for source in LANDED for copy in copies(root, source, rules)]
+    rows += [row | {"source": "shop"} for row in shop_events(root)]
+    rows += [row | {"source": "history"} for row in history_events(root, rules)]
+    found = pd.DataFrame(rows)
+    noes = refusals(root)
+    asks = {name for name, known in rules.sources.items() if known["lawful_basis"] == "consent"}
+    found["is_allowed"] = [
+        source not in asks or not any(a <= at < b for a, b in noes.get(user_id, ()))
+        for source, user_id, at in zip(found.source, found.user_id, found["at"], strict=True)
+    ]
+    is_believed = found.source.isin(BELIEVED)
+    for name in ("order", "amount", "currency"):
+        said = found[f"told_{name}"]
+        found[name if name != "order" else "order_id"] = said.where(is_believed, None)
     key = ["source", "event_id"]
     first = found.sort_values("received_at", kind="stable").drop_duplicates(key)
-    granted = found.groupby(key).is_granted.all().rename("all_granted").reset_index()
-    events = first.merge(granted, on=key).query("all_granted")
+    agreed = found.groupby(key)[["is_granted", "is_allowed"]].all().reset_index()
+    events = first.drop(columns=["is_granted", "is_allowed"]).merge(agreed, on=key)
+    denied = events[events.is_granted & ~events.is_allowed].groupby("source").size().to_dict()
+    events = events[events.is_granted & events.is_allowed]
     received = rb'"received_at":"([^"]+)"'
     data_until = min(
         max(utc(stamp[1].decode()) for raw in lines(folder) if (stamp := re.search(received, raw)))
-        for folder in (root / "landing" / source for source in SOURCES)
+        for folder in (root / "landing" / source for source in LANDED)
     )
-    return Landing(describe(events, rules), data_until)
+    return Landing(describe(events, rules), data_until, denied)
 
 
 def describe(events: pd.DataFrame, rules: Rules) -> pd.DataFrame:
@@ -195,7 +351,7 @@ def describe(events: pd.DataFrame, rules: Rules) -> pd.DataFrame:
     local = events["at"].dt.tz_localize("UTC").dt.tz_convert(rules.zone)
     events = events.assign(
         day=local.dt.date,
-        surface=events.source,
+        surface=events.source.where(events.source.isin(["web", "mobile"]), "backend"),
         is_interactive=events.source.isin(["web", "mobile"])
         & events.kind.isin(SEEN)
         & ~events.name.isin(LOGOUTS),
@@ -253,7 +409,7 @@ def with_persons(landing: Landing, truth: pd.DataFrame, given: Rows, names: Row)
     events = events.assign(person=persons)
     # own staff are staff in everything they do, also before they say who they are
     staff = set(events[events.is_staff].person.dropna())
-    return Landing(events.assign(is_internal=events.person.isin(staff)), landing.data_until)
+    return replace(landing, events=events.assign(is_internal=events.person.isin(staff)))
 
 
 # sessions
@@ -509,3 +665,48 @@ def metrics(
         }
         for key, counts in cells.items()
     }
+
+
+def revenue_days(events: pd.DataFrame) -> Rows:
+    """What was sold and given back on each day, by the sources that are believed."""
+    booked = events[events.amount.notna()]
+    found: Rows = {}
+    sold_on: dict[str, date] = {}
+    for event in booked.to_dict("records"):
+        day = found.setdefault((event["day"],), {"gross": Decimal(0), "refunds": Decimal(0)})
+        amount, reporting = event["amount"], event["reporting"]
+        if not pd.isna(reporting):
+            day["gross" if amount > 0 else "refunds"] += abs(reporting)
+        if amount > 0:
+            sold_on.setdefault(event["order_id"], event["day"])
+    orders = list(sold_on.values())
+    return {
+        key: {
+            "gross_reporting": cents(day["gross"]),
+            "refunds_reporting": cents(day["refunds"]),
+            "net_reporting": cents(day["gross"]) - cents(day["refunds"]),
+            "orders": orders.count(key[0]),
+        }
+        for key, day in found.items()
+    }
+
+
+def orders_by_source(events: pd.DataFrame) -> dict[str, Row]:
+    """Per source without authority: the orders it tells of, and those that are believed too."""
+    sold = events[events.told_amount.notna() & events.told_order.notna()]
+    sold = sold[[amount > 0 for amount in sold.told_amount]]
+    believed = {
+        event["told_order"]: (event["told_amount"], event["told_currency"])
+        for event in sold[sold.source.isin(BELIEVED)].to_dict("records")
+    }
+    found: dict[str, Row] = {}
+    for event in sold[~sold.source.isin(BELIEVED)].to_dict("records"):
+        row = found.setdefault(event["source"], dict.fromkeys(MATCHES, 0))
+        row["orders"] += 1
+        known = believed.get(event["told_order"])
+        row["unmatched" if known is None else "matched"] += 1
+        row["amount_equal"] += known == (event["told_amount"], event["told_currency"])
+    return found
+
+
+MATCHES = ("orders", "matched", "amount_equal", "unmatched")
