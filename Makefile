@@ -123,5 +123,5 @@ clean:  ## remove the environment, caches and built pages; the demo's data stays
 	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-demo:  ## forget the demo: its events, keys, warehouse and published copies
-	@cd data && rm -rf .keys .dagster .dlt .warehouse.lock landing rejects published truth logs \
+	@cd data && rm -rf .keys .dagster .dlt .warehouse.lock landing sources rejects published truth logs \
 	  warehouse.duckdb* vault.duckdb*

@@ -6,12 +6,14 @@ site, apps, servers, database and payment provider tell it, and what its old sof
 """
 
 from ingestion.sample.company import install_company
-from ingestion.sample.measure import Comparison, measure
-from ingestion.sample.shop import SHOP, Shop
+from ingestion.sample.measure import Comparison, Told, measure, told_by
+from ingestion.sample.shop import Shop
 from ingestion.sample.synth import (
     DEFAULT_PERSONS,
     DEFAULT_START,
+    EDITION,
     SampleReport,
+    forget_sample,
     sample_shop,
     write_sample,
 )
@@ -19,12 +21,15 @@ from ingestion.sample.synth import (
 __all__ = [
     "DEFAULT_PERSONS",
     "DEFAULT_START",
-    "SHOP",
+    "EDITION",
     "Comparison",
     "SampleReport",
     "Shop",
+    "Told",
+    "forget_sample",
     "install_company",
     "measure",
     "sample_shop",
+    "told_by",
     "write_sample",
 ]

@@ -29,6 +29,17 @@ class Comparison:
     ok: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one source told: records as received and as kept, orders as counted and as matched."""
+
+    source: str
+    received: int
+    accepted: int
+    orders_counted: int
+    orders_matched: int
+
+
 _LEDGER = """
     select
         cast(sum(received) as bigint) as received, cast(sum(accepted) as bigint) as accepted,
@@ -137,6 +148,24 @@ _MATCHES = """
     from published full join told using (source)
     order by source
 """
+_TOLD = """
+    with
+        pipeline as (
+            select source, sum(received) as received, sum(accepted) as accepted
+            from marts.rpt_pipeline group by all
+        ),
+        believed as (
+            select source, count(*) as orders from marts.fct_orders where is_paid group by all
+        ),
+        matched as (
+            select source, sum(matched) as orders from marts.rpt_revenue_matches group by all
+        )
+    select
+        source, cast(received as bigint), cast(accepted as bigint),
+        cast(coalesce(believed.orders, 0) as bigint), cast(coalesce(matched.orders, 0) as bigint)
+    from pipeline left join believed using (source) left join matched using (source)
+    order by source
+"""
 _COUNTS = {
     "orders": (
         "select count(distinct order_id) from marts.fct_events"
@@ -190,6 +219,12 @@ def measure(published_duckdb: Path, truth_dir: Path) -> list[Comparison]:
             *_parts(connection, _HISTORY_NAMES, _HISTORY, _TRUE_HISTORY),
             *_money(connection),
         ]
+
+
+def told_by(published_duckdb: Path) -> list[Told]:
+    """What each source told, by name."""
+    with duckdb.connect(published_duckdb, read_only=True) as connection:
+        return [Told(*row) for row in connection.execute(_TOLD).fetchall()]
 
 
 def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Value, ...]:

@@ -36,12 +36,14 @@ from ingestion.sample.people import (
     withdrawal,
 )
 from ingestion.sample.shop import FILE as SHOP_FILE
-from ingestion.sample.shop import Shop, write_sqlite
+from ingestion.sample.shop import SHOP, Shop, write_sqlite
 from ingestion.sample.spool import LandingFile, Spool
 from ingestion.sample.truth import TruthWriter, truth_writer
 
 DEFAULT_PERSONS = 1_700
 DEFAULT_START = date(2026, 4, 1)
+EDITION = 2
+"""Of what a sample consists of: one with the same seed but of an earlier edition is another."""
 
 _KIOSK_VISITORS = 45
 _SHARED_ADDRESS_USERS = 75  # more than identity.hub_limit
@@ -109,6 +111,11 @@ def write_sample(
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return SampleReport(cast.people, cast.events, cast.records, lines, paths, size)
+
+
+def forget_sample(home: Home) -> None:
+    """Remove what was read of an earlier sample's database: the next one has other rows."""
+    shutil.rmtree(home.landing / SHOP, ignore_errors=True)
 
 
 def sample_shop(

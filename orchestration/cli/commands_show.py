@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from governance.progress import Progress
+    from ingestion.sample import Comparison, Told
 
 _PARAMETERS = "parameters.json"
 
@@ -57,25 +58,29 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed makes the same company.")] = 7,
 ) -> None:
     """A sample company, from raw events to published marts, beside the truth."""
-    from ingestion.sample import DEFAULT_PERSONS
+    from governance.config import load_config
+    from ingestion.sample import DEFAULT_PERSONS, EDITION
     from orchestration.jobs import run_job
     from orchestration.publishing import current_file
 
     shared = state(context)
     parameters = {"persons": persons or DEFAULT_PERSONS, "days": days, "seed": seed}
+    parameters["edition"] = EDITION
     home = _demo_home(shared)
     with shared.output.progress() as progress:
         _synthesise(home, parameters, shared, progress)
         report = run_job(home, "hourly", progress)
-    from ingestion.sample import measure
+    from ingestion.sample import measure, told_by
 
-    numbers = measure(current_file(home), home.truth)
+    numbers, told = measure(current_file(home), home.truth), told_by(current_file(home))
+    kinds = {source.name: source.kind for source in load_config(home).sources}
 
     def show(screen: Console) -> None:
+        _show_sources(screen, told, kinds)
         _show_numbers(screen, numbers)
         _show_where_next(screen, home, current_file(home))
 
-    shared.output.result({"run": plain(report), "numbers": numbers}, show)
+    shared.output.result({"run": plain(report), "sources": told, "numbers": numbers}, show)
     if not all(number.ok for number in numbers):
         raise typer.Exit(4)
 
@@ -114,7 +119,7 @@ def _synthesise(home: Home, wanted: dict[str, int], shared: State, progress: Pro
 
     Another sample in the same home would add to the old one's events, so the warehouse starts anew.
     """
-    from ingestion.sample import write_sample
+    from ingestion.sample import forget_sample, write_sample
 
     noted = home.truth / _PARAMETERS
     try:
@@ -127,6 +132,7 @@ def _synthesise(home: Home, wanted: dict[str, int], shared: State, progress: Pro
         shared.output.note("Another sample than last time: the demo's warehouse is made anew.")
         _start_over(home)
     noted.unlink(missing_ok=True)
+    forget_sample(home)
     write_sample(
         home,
         persons=wanted["persons"],
@@ -139,7 +145,7 @@ def _synthesise(home: Home, wanted: dict[str, int], shared: State, progress: Pro
 
 
 def _start_over(home: Home) -> None:
-    """Remove what was made from the demo's old landing files; published versions stay."""
+    """Remove what was made from the demo's old sources; published versions stay."""
     import shutil
 
     from governance.warehouse import warehouse_lock
@@ -152,7 +158,22 @@ def _start_over(home: Home) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _show_numbers(screen: Console, numbers: list) -> None:
+def _show_sources(screen: Console, told: list[Told], kinds: dict[str, str]) -> None:
+    """Every kind of source beside the others; each sale is told by several and counts once."""
+    from rich.table import Table
+
+    heads = ("received", "kept", "orders counted", "orders matched")
+    table = Table("source", "kind", *heads, title="Who told what")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for each in told:
+        orders = (each.orders_counted, each.orders_matched)
+        numbers = (each.received, each.accepted, *orders)
+        table.add_row(each.source, kinds.get(each.source, ""), *map(_figure, numbers))
+    screen.print(table)
+
+
+def _show_numbers(screen: Console, numbers: list[Comparison]) -> None:
     from rich.table import Table
 
     table = Table("", "published", "truth", "", title="The sample company in numbers")

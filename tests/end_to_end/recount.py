@@ -322,10 +322,10 @@ def read_landing(root: Path, rules: Rules) -> Landing:
     rows += [row | {"source": "shop"} for row in shop_events(root)]
     rows += [row | {"source": "history"} for row in history_events(root, rules)]
     found = pd.DataFrame(rows)
-    noes = refusals(root)
+    refused = refusals(root)
     asks = {name for name, known in rules.sources.items() if known["lawful_basis"] == "consent"}
     found["is_allowed"] = [
-        source not in asks or not any(a <= at < b for a, b in noes.get(user_id, ()))
+        source not in asks or not any(a <= at < b for a, b in refused.get(user_id, ()))
         for source, user_id, at in zip(found.source, found.user_id, found["at"], strict=True)
     ]
     is_believed = found.source.isin(BELIEVED)

@@ -167,9 +167,9 @@ def delivered(sample):
 
 def canonical(sample):
     """The first received copy of every event that is kept."""
-    noes = defaultdict(list)
+    refused = defaultdict(list)
     for row in sorted(sample.shop_rows()[2], key=lambda row: row["gueltig_ab"]):
-        noes[f"user:{row['benutzer_id']}"].append((berlin(row["gueltig_ab"]), row["analyse"]))
+        refused[f"user:{row['benutzer_id']}"].append((berlin(row["gueltig_ab"]), row["analyse"]))
     first: dict[tuple[str, str], Seen] = {}
     denied = set()
     for seen in delivered(sample):
@@ -179,7 +179,7 @@ def canonical(sample):
         if seen.source == "backend" and seen.at < BEGIN:
             continue
         if seen.source in ("web", "mobile") and seen.users:
-            said = [word for since, word in noes[seen.users[0]] if since <= seen.at]
+            said = [word for since, word in refused[seen.users[0]] if since <= seen.at]
             if said and said[-1] == "nein":
                 denied.add((seen.source, seen.id))
         known = first.get((seen.source, seen.id))
