@@ -358,6 +358,22 @@ def settle(home: Home) -> Marker | None:
         return read_marker(connection)
 
 
+def marker_of(home: Home) -> Marker | None:
+    """The marker of the home's warehouse, which is only read. The lock must be held.
+
+    Raises:
+        WarehouseBusyError: a program that does not know the lock has the file open.
+        UserError: not a warehouse this version can read.
+    """
+    if home.lock not in _held:
+        raise RuntimeError("marker_of needs warehouse_lock: nobody opens the file without it")
+    with (
+        translate_duckdb_errors(home),
+        duckdb.connect(str(home.warehouse), read_only=True) as connection,
+    ):
+        return read_marker(connection)
+
+
 def _check_marker(
     connection: duckdb.DuckDBPyConnection, home: Home, keys: Keys, *, upgrading: bool
 ) -> None:

@@ -12,11 +12,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from governance.config import Config, Source, check_config, load_config
-from governance.errors import UserError
+from governance.errors import UserError, WarehouseBusyError
 from governance.home import Home
 from governance.keys import load_keys
-from governance.warehouse import lock_holder
-from orchestration.publishing import current_file, versions
+from governance.warehouse import lock_holder, marker_of, refuse_version, warehouse_lock
+from orchestration.publishing import current_file, target_states, versions
 from orchestration.status import read_last_build
 
 Level = Literal["ok", "warning", "error"]
@@ -44,12 +44,12 @@ class Check:
 def examine(home: Home) -> list[Check]:
     """All checks of a home. Nothing is changed and nothing waits."""
     checks = [*_programs(), *_disk(home), *_keys(home), *_env_file(home), *_configuration(home)]
-    checks += [*_lock(home), *_build(home), *_published(home)]
+    checks += [*_lock(home), *_versions(home), *_build(home), *_published(home)]
     try:
         config = load_config(home)
     except UserError:
         return checks  # the check of the configuration has said why
-    return [*checks, *_stripped(home, config)]
+    return [*checks, *_targets(home, config), *_stripped(home, config)]
 
 
 def _programs() -> Iterator[Check]:
@@ -110,6 +110,34 @@ def _configuration(home: Home) -> Iterator[Check]:
 def _lock(home: Home) -> Iterator[Check]:
     holder = lock_holder(home)
     yield Check("warehouse lock", "ok", f"held by {holder}" if holder else "free")
+
+
+def _versions(home: Home) -> Iterator[Check]:
+    """Whether this program can use the warehouse; not asked while somebody works in it."""
+    if not home.warehouse.exists():
+        return
+    try:
+        with warehouse_lock(home, "doctor", wait_seconds=0):
+            marker = marker_of(home)
+        if marker:
+            refuse_version(home, marker)
+    except WarehouseBusyError:
+        return
+    except UserError as error:
+        yield Check("warehouse version", "error", error.what, error.fix)
+    else:
+        if marker:
+            found = f"schema {marker.schema_version}, semantics {marker.semantics_version}"
+            yield Check("warehouse version", "ok", found)
+
+
+def _targets(home: Home, config: Config) -> Iterator[Check]:
+    for state in target_states(home, config):
+        if state.is_behind:
+            found = f"{state.name} is behind: {state.error or 'not sent yet'}"
+            yield Check("target", "warning", found, f"throughline publish --to {state.name}")
+        else:
+            yield Check("target", "ok", f"{state.name}: {state.place}")
 
 
 def _build(home: Home) -> Iterator[Check]:

@@ -22,6 +22,7 @@ from governance.warehouse import (
 )
 from ingestion.load import load
 from orchestration import upgrade as module
+from orchestration.doctor import examine
 from orchestration.upgrade import upgrade
 
 CONFIG = """company: old
@@ -95,6 +96,8 @@ def test_every_command_names_the_upgrade(home: Home, throughline) -> None:
         assert refused.returncode == 1
         assert "was written by an older Throughline" in refused.stderr
         assert f"throughline --home {home.root} upgrade" in refused.stderr
+    found = {check.name: check for check in examine(home)}["warehouse version"]
+    assert (found.level, found.fix) == ("error", f"throughline --home {home.root} upgrade")
     done = throughline(home, "upgrade")
     assert "Upgraded schema and semantics" in done.stdout
     assert "nothing new" in throughline(home, "load").stdout
