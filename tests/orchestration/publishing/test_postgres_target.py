@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,33 @@ def test_readers_keep_their_grants_and_get_them_on_new_tables(shop, bi) -> None:
         "column_privilege('{role}', 'analytics.dim_persons', 'person_id',"
         " 'select with grant option')",
     )
+
+
+def test_the_rights_docs_operations_names_are_enough(
+    shop, bi, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A role that is no superuser, and a reader it never heard of."""
+    for role in ("publisher", "reader"):
+        with suppress(psycopg.errors.DuplicateObject):
+            bi(f"create role {role} login")
+    (database,) = bi("select current_database()")[0]
+    bi(f"grant create on database {database} to publisher")
+    bi("create schema analytics authorization publisher")
+    bi("grant usage on schema analytics to reader")
+    bi(
+        "alter default privileges for role publisher in schema analytics"
+        " grant select on tables to reader"
+    )
+    monkeypatch.setenv("BI_URL", postgres.replace("postgres:@", "publisher:@"))
+    for persons in (20, 25, 30):
+        shop.publish()
+        done = send(shop)
+        assert (done.outcome, done.error) == ("delivered", None)
+        with psycopg.connect(postgres.replace("postgres:@", "reader:@")) as reader:
+            total = reader.execute("select sum(persons) from analytics.rpt_daily").fetchone()
+            assert total == (persons,)
+        shop.execute("update marts.rpt_daily set persons = persons + 1")
+    assert schemas(bi) == ["analytics"]
 
 
 def test_a_view_of_somebody_else_shows_the_new_version(shop, bi) -> None:
