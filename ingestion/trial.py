@@ -6,6 +6,7 @@ No vault, no rejects on disk, no warehouse: ``throughline connect`` shows this b
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -306,11 +307,12 @@ def chosen(records: list[Tried], limit: int) -> list[Tried]:
 
 
 def _tried(batches: Iterable[Any], name: str) -> list[Tried]:
-    """The rows of batches in the order the records lie in."""
+    """The rows of batches in the order the records lie in; the refund of no order is none."""
     found: list[tuple[tuple[int, int], Tried]] = []
     for batch in batches:
         if batch.events is not None:
-            found += [(_at(row), _of_event(row, name)) for row in batch.events.to_pylist()]
+            events = (row for row in batch.events.to_pylist() if not row["is_deleted"])
+            found += [(_at(row), _of_event(row, name)) for row in events]
         if batch.rejects is not None:
             found += [(_at(row), _of_reject(row, name)) for row in batch.rejects.to_pylist()]
     return [record for _, record in sorted(found, key=lambda pair: pair[0])]
@@ -323,7 +325,7 @@ def _at(row: dict[str, Any]) -> tuple[int, int]:
 def _of_event(row: dict[str, Any], name: str) -> Tried:
     who = {column.removesuffix("_token"): row[column] for column in _WHO if row[column]}
     if row["external_ids"]:
-        who["external_ids"] = row["external_ids"]
+        who |= json.loads(row["external_ids"])
     return Tried(
         place=f"{name}:{row['position']}",
         event=row["event_name"],

@@ -65,6 +65,8 @@ def _missing_paths(home: Home, config: Config) -> list[Finding]:
     findings = []
     for source in config.sources:
         folder = source.location(home)
+        if source.kind == "app_database":
+            continue  # made by the first load
         if not is_address(folder) and not Path(folder).is_dir():
             what = f"The folder of source {source.name!r} does not exist: {folder}"
             findings.append(Finding("warning", what, f"mkdir -p {folder}"))

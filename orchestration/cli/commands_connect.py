@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orchestration.connect.session import Connection
 
 _SHOWN_CHARS = 24
+_PIPED_WIDTH = 120
 
 
 def add_to(app: typer.Typer) -> None:
@@ -230,8 +231,7 @@ def _trial_on(screen: Console, found: Connection) -> None:
     from rich.table import Table
 
     for each in found.tables:
-        rows = "a view" if each.look.rows is None else f"{each.look.rows:,} rows"
-        screen.print(f"{each.look.name}: {each.guess.as_}, {rows}", markup=False)
+        screen.print(f"{each.look.name}: {each.guess.as_}, {each.look.counted}", markup=False)
     for skipped in found.skipped:
         screen.print(f"{skipped.table}: left out, {skipped.why}", markup=False)
     if found.trial.shown:
@@ -240,6 +240,8 @@ def _trial_on(screen: Console, found: Connection) -> None:
         )
         for record in found.trial.shown:
             grid.add_row(*map(_escaped, _cells(record)))
+        if not screen.is_terminal:
+            screen.width = max(screen.width, _PIPED_WIDTH)
         screen.print(grid)
     counts = ", ".join(f"{count:,} {fate}" for fate, count in found.trial.counts.items())
     screen.print(f"Of the first {found.trial.records:,} records: {counts or 'there are none yet'}")
@@ -248,7 +250,7 @@ def _trial_on(screen: Console, found: Connection) -> None:
 
 
 def _cells(record: Tried) -> tuple[str, ...]:
-    who = ", ".join(f"{kind} {_cut(value)}" for kind, value in record.who.items())
+    who = ", ".join(_identifier(kind, value) for kind, value in record.who.items())
     amount = "" if record.amount is None else f"{record.amount:f}".rstrip("0").rstrip(".")
     fate = record.disposition
     if record.reason:
@@ -257,7 +259,12 @@ def _cells(record: Tried) -> tuple[str, ...]:
         fate += f" at {record.pointer}"
     when = "" if record.occurred_at is None else f"{record.occurred_at:%Y-%m-%d %H:%M}"
     money = f"{amount} {record.currency or ''}".strip()
-    return _cut(record.place), record.event or "", when, who, money, fate
+    return _cut(record.place.rpartition(":")[0]), record.event or "", when, who, money, fate
+
+
+def _identifier(kind: str, value: str) -> str:
+    """Direct identifiers are stored as tokens; which one says nothing to a reader."""
+    return f"{kind} as token" if value.startswith("tok_") else f"{kind} {_cut(value)}"
 
 
 def _cut(text: str) -> str:

@@ -23,6 +23,7 @@ from governance.starter import EXAMPLE_SOURCE
 _PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_./:+-]*")
 _RESERVED = re.compile(r"(?i)\.+|true|false|null|yes|no|on|off|y|n|~")
 _COMMENT_AT = 42
+_WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,9 @@ def _entries(entries: Sequence[Entry], indent: int) -> list[str]:
         elif isinstance(value, list) and value and isinstance(value[0], Entry):
             lines.append(_commented(head, entry.comment))
             lines += _entries(value, indent + 2)
+        elif isinstance(value, Mapping) and len(head) + len(flow(value)) >= _WIDTH:
+            lines.append(_commented(head, entry.comment))
+            lines += _entries([Entry(str(k), v) for k, v in value.items()], indent + 2)
         else:
             lines.append(_commented(f"{head} {flow(value)}", entry.comment))
     return lines

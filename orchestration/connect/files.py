@@ -191,6 +191,8 @@ def _log_files(
 def _nothing_there(landing: Landing, given: str) -> UserError:
     if landing.ignored:
         first = landing.ignored[0]
+        if first.segment.lower().endswith((".log", ".txt")):
+            return _no_access_log(first.segment)
         return UserError(f"{first.segment} {first.what}.", fix=first.fix)
     return UserError(
         f"There are no files in {given}.",
@@ -220,7 +222,8 @@ def _sample(landing: Landing, segments: list[Segment], config: Config) -> _Sampl
                 deliveries += found
                 records += [record for each in found for record in _records_of(each)]
             elif container == "text":
-                _refuse_text(segment, _head(landing, segment))
+                if not _LOG_LINE.match(_head(landing, segment)):
+                    raise _no_access_log(segment.name)
                 return _Sample([], [], container)
             else:
                 records += _rows(landing, segment, config)
@@ -255,6 +258,13 @@ def _deliveries(landing: Landing, segment: Segment, config: Config) -> list[Deli
     limits = config.limits
     block = first_lines(landing, segment, _LINES, limits.line_bytes)
     lines = [line for line in block.split(b"\n") if line.strip(WHITESPACE)]
+    if lines and lines[0].lstrip(WHITESPACE).startswith(b"["):
+        stem = segment.name.rpartition(".")[0] or segment.name
+        raise UserError(
+            f"{segment.name} is one JSON array; files of JSON hold one object a line.",
+            why="An array has to be read to its end before its first record can be used.",
+            fix=_JSON_ARRAY.format(segment.name, stem),
+        )
     found: list[Delivery] = []
     for line in lines:
         try:
@@ -264,13 +274,6 @@ def _deliveries(landing: Landing, segment: Segment, config: Config) -> list[Deli
             continue
     if found or not lines:
         return found
-    if lines[0].lstrip(WHITESPACE).startswith(b"["):
-        stem = segment.name.rpartition(".")[0] or segment.name
-        raise UserError(
-            f"{segment.name} is one JSON array; files of JSON hold one object a line.",
-            why="An array has to be read to its end before its first record can be used.",
-            fix=_JSON_ARRAY.format(segment.name, stem),
-        )
     raise UserError(
         f"No line of {segment.name} is a JSON object.",
         why="Files of JSON hold one object a line.",
@@ -283,13 +286,12 @@ def _records_of(delivery: Delivery) -> list[JsonObject]:
     return [record for record in records if isinstance(record, dict)]
 
 
-def _refuse_text(segment: Segment, head: bytes) -> None:
-    if not _LOG_LINE.match(head):
-        raise UserError(
-            f"{segment.name} is text, but no access log in the combined form.",
-            why="Of text, only access logs of web servers can be read.",
-            fix="Convert it to CSV or to one JSON object a line.",
-        )
+def _no_access_log(name: str) -> UserError:
+    return UserError(
+        f"{name} is text, but no access log in the combined form.",
+        why="Of text, only access logs of web servers can be read.",
+        fix="Convert it to CSV or to one JSON object a line.",
+    )
 
 
 def _format(sample: _Sample, kind: FileKind | None) -> str:

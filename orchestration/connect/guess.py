@@ -340,14 +340,12 @@ class _Guesser:
         elif (column := self._find(best, _is_amount)) is not None:
             self._used.add(column.name)
             mapping["amount"] = _amount(column)
-        if "amount" not in mapping:
-            return
-        if not self._take("currency", _is_currency):
-            mapping["currency"] = {"value": self._currency}
-            notes["currency"] = "no column names it: is everything sold in this one?"
         is_own: Test = lambda c: len(own) == 1 and c.name == own[0]  # noqa: E731
         bare: Test = lambda c: bool(own) and _is_bare_id(c)  # noqa: E731
         self._take("order_id", lambda c: _is_id(c, w.ORDER), is_own, bare)
+        if "amount" in mapping and not self._take("currency", _is_currency):
+            mapping["currency"] = {"value": self._currency}
+            notes["currency"] = "no column names it: is everything sold in this one?"
 
     def _flags(self) -> None:
         """Columns of a row that say what its person agreed to."""

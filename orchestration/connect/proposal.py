@@ -115,8 +115,7 @@ def override(
 
 def _table(table: TableProposal) -> list[Entry]:
     look, guess = table.look, table.guess
-    rows = "a view" if look.rows is None else f"{look.rows:,} rows"
-    found = [Entry("table", look.name, rows), Entry("as", guess.as_)]
+    found = [Entry("table", look.name, look.counted), Entry("as", guess.as_)]
     if guess.key:
         found.append(Entry("key", list(guess.key), "it has no primary key: is this one?"))
     if guess.cursor:

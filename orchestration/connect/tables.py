@@ -41,6 +41,13 @@ class TableLook:
     primary_key: tuple[str, ...]
     is_view: bool
 
+    @property
+    def counted(self) -> str:
+        """Its rows, in words."""
+        if self.rows is None:
+            return "a view"
+        return f"{self.rows:,} row" + ("" if self.rows == 1 else "s")
+
 
 def look_at_database(home: Home, source: Source, *, only: Sequence[str] = ()) -> list[TableLook]:
     """Test the connection and list the tables.
