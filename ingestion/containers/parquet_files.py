@@ -63,7 +63,7 @@ def rows(file: BinaryIO, *, wanted: Sequence[str] | None = None) -> Iterator[lis
                 yield (group := _group(batch.slice(first, GROUP_ROWS), names, position))
                 position += len(group)
     except (pa.ArrowException, OSError) as error:
-        raise FileProblem(f"is damaged: {error}", _DAMAGED) from None
+        raise FileProblem(f"is damaged: {str(error).rstrip('.')}", _DAMAGED) from None
 
 
 def count(file: BinaryIO) -> int:
@@ -92,7 +92,7 @@ def _opened(file: BinaryIO) -> pq.ParquetFile:
 
 
 def _no_parquet(error: Exception) -> FileProblem:
-    first = str(error).partition("\n")[0]
+    first = str(error).partition("\n")[0].rstrip(".")
     return FileProblem(f"is not a whole Parquet file: {first}", _DAMAGED)
 
 

@@ -95,6 +95,12 @@ def test_a_quote_closed_beyond_the_limit_costs_its_own_line_alone():
     assert found[1].record == {"a": "4", "b": "5"}
 
 
+@pytest.mark.parametrize(("limit", "rows"), [(9, 1), (8, 2)])
+def test_the_limit_is_that_of_the_record_without_its_end(limit: int, rows: int):
+    data = b'a,b\n"xx\nyy",1\n'
+    assert len(read(data, limit=limit)) == count(data, limit=limit) == rows
+
+
 def test_a_line_beyond_the_limit_is_refused_and_not_held():
     class Endless(io.RawIOBase):
         """300 MB of one line between two good ones."""
