@@ -234,7 +234,9 @@ class SpanReader:
             receipt_id = delivery.receipt_id and mask_text(delivery.receipt_id)[0]
             hour = delivery.received_at and delivery.received_at - delivery.received_at % HOUR
             if refusal.reason is not Reason.RECEIVED_IN_FUTURE or delivery.received_at is None:
-                pointer = _whole_pointer(delivery, self._format.pointer(pointer))
+                pointer = self._format.pointer(pointer)
+                if not (self._format.whole and pointer.startswith(_FROM_THE_TOP)):
+                    pointer = _whole_pointer(delivery, pointer)
         self._refused.append(
             (
                 self._source.name,
@@ -312,6 +314,7 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
+_FROM_THE_TOP = ("/body/", "/headers/", "/received_at")  # as a mapping of deliveries names fields
 _RECEIPT_HOUR = REJECTS.get_field_index("receipt_hour")
 _RECORDS = REJECTS.get_field_index("records")
 _REASON = REJECTS.get_field_index("reason")

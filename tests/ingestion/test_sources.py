@@ -184,6 +184,17 @@ def test_a_delivery_is_mapped_with_its_headers_and_receipt(tmp_path: Path) -> No
     assert house.rows(LEDGER) == []
 
 
+def test_a_reject_of_a_delivery_points_into_the_line_it_keeps(tmp_path: Path) -> None:
+    house = _house(tmp_path, HOOKS)
+    late = {"headers": {"X-Id": "d-1"}, "body": {"type": "paid", "t": "soon", "user": "u1"}}
+    nobody = {"headers": {}, "body": {"t": 1775037600, "user": ["u1"], "type": "paid"}}
+    text = json.dumps(late) + "\n" + json.dumps(nobody) + "\n"
+    _write(house.home.root / "hooks" / "a.jsonl", text.encode())
+    house.load()
+    found = house.rows("select reason, pointer from raw.rejects order by all")
+    assert found == [("invalid_field", "/body/user"), ("invalid_time", "/body/t")]
+
+
 @pytest.fixture
 def shop(tmp_path: Path) -> House:
     house = _house(tmp_path, SHOP)
