@@ -433,10 +433,10 @@ def test_a_late_event_makes_one_new_version_and_a_rollback_brings_the_old_one_ba
 
 
 def rename_history(old: Path, new: Path, load: int) -> None:
-    """Every other file of the history under another name; all of them once more the second time."""
+    """Every other file of the history under another name; the one that came twice is parted."""
     new.mkdir(parents=True, exist_ok=True)
     for number, path in enumerate(sorted(old.iterdir())):
-        if load or number % 2:
+        if number % 2 != load:
             shutil.copy(path, new / f"{9 - load}-{path.name}")
 
 
