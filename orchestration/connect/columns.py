@@ -34,6 +34,7 @@ _FORMATS = (
 )
 # Numbers that are times of this century, by their size.
 _EPOCHS = (("s", 8e8, 5e9), ("ms", 8e11, 5e12), ("us", 8e14, 5e15))
+_COMMA = re.compile(r"[-+]?\d+(?:,\d+)?")
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -65,6 +66,14 @@ class Column:
             ("true" if value else "false") if isinstance(value, bool) else str(value)
             for value in self.samples
         )
+
+    @property
+    def has_decimal_comma(self) -> bool:
+        """Whether its values are numbers as much of Europe writes them: ``12,50``."""
+        if self.kind not in ("text", "number"):
+            return False
+        texts = [str(value).strip() for value in self.samples]
+        return any("," in text for text in texts) and all(map(_COMMA.fullmatch, texts))
 
     @property
     def is_unique(self) -> bool:

@@ -442,7 +442,8 @@ def _is_mail(column: Column) -> bool:
 
 
 def _is_amount(column: Column) -> bool:
-    return w.has(column.words, w.AMOUNT) and column.kind in ("number", "unknown")
+    shaped = column.kind in ("number", "unknown") or column.has_decimal_comma
+    return w.has(column.words, w.AMOUNT) and shaped
 
 
 def _is_currency(column: Column) -> bool:
@@ -459,6 +460,8 @@ def _is_harmless(column: Column) -> bool:
 def _amount(column: Column) -> object:
     if w.has(column.words, w.MINOR):
         return {"from": column.name, "unit": "minor"}
+    if column.has_decimal_comma:
+        return {"from": column.name, "decimal": ","}
     return column.name
 
 

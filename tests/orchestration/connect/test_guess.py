@@ -141,6 +141,12 @@ def test_amounts_in_cents_and_times_in_seconds():
     assert "currency" in guess.notes
 
 
+def test_amounts_with_a_decimal_comma():
+    row = {"bestellnr": "B1", "kunde": "u1", "betrag": "12,50", "datum": "2026-04-13"}
+    guess = table("bestellungen", row, row | {"betrag": "7"}, key=("bestellnr",))
+    assert guess.mapping["amount"] == {"from": "betrag", "decimal": ","}
+
+
 @pytest.mark.parametrize(
     ("value", "form", "is_doubtful"),
     [
