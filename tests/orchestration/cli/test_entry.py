@@ -64,7 +64,7 @@ def test_help_imports_nothing_heavy() -> None:
         (["load", "--agian"], "--agian"),
         (["run", "weekly"], "weekly"),
         (["synth", "--days", "many"], "--days"),
-        (["publish", "--list", "--rollback", "x"], "two commands"),
+        (["publish", "--list", "--rollback", "x"], "separate commands"),
     ],
 )
 def test_a_wrong_call_exits_with_2_and_names_the_help(
