@@ -65,6 +65,11 @@ def as_boolean(flag: Flag) -> bool | None:
     return False if flag == "denied" else None
 
 
+def fail_closed(flag: Flag) -> Flag:
+    """What cannot be read, or says both, is a denial; silence stays silence."""
+    return "denied" if flag in ("unreadable", "contradictory") else flag
+
+
 def judge(lawful_basis: LawfulBasis, analytics: Flag) -> Decision:
     """Whether a record of a source with this basis may be used for analytics.
 

@@ -23,6 +23,7 @@ from governance.consent import (
     Decision,
     as_boolean,
     combine,
+    fail_closed,
     read_consent_map,
     read_flag,
 )
@@ -255,6 +256,9 @@ class Judge:
                 mapped = read_consent_map(record, self._source.consent_map)
                 analytics = combine(analytics, mapped.get("analytics", "missing"))
                 marketing = combine(marketing, mapped.get("marketing", "missing"))
+        if native.kind == "consent":
+            # An entry of the ledger that cannot be read denies: silence would leave a grant.
+            analytics, marketing = fail_closed(analytics), fail_closed(marketing)
         columns = (
             as_boolean(analytics),
             as_boolean(marketing),

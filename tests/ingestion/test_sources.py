@@ -195,6 +195,22 @@ def test_a_reject_of_a_delivery_points_into_the_line_it_keeps(tmp_path: Path) ->
     assert found == [("invalid_field", "/body/user"), ("invalid_time", "/body/t")]
 
 
+def test_an_agreement_nobody_can_read_is_a_denial(tmp_path: Path) -> None:
+    mapping = "{user_id: id, occurred_at: at, consent: {analytics: ok}}"
+    table = f"{{table: consents, as: consents, key: [id], mapping: {mapping}}}"
+    source = (
+        f"{{name: db, kind: app_database, url: 'sqlite:///c.sqlite', {COMMON}, tables: [{table}]}}"
+    )
+    house = _house(tmp_path, source)
+    with sqlite3.connect(house.home.root / "c.sqlite") as database:
+        database.execute("create table consents(id integer, at text, ok)")
+        rows = [(1, 1), (2, "yes"), (3, None)]  # SQLite has no true: 1 is unreadable unless mapped
+        database.executemany("insert into consents values (?, '2026-04-01 00:00:00', ?)", rows)
+    house.load()
+    found = house.rows("select user_id, consent_analytics, disposition from raw.events order by 1")
+    assert found == [("1", False, "accepted"), ("2", False, "accepted"), ("3", None, "accepted")]
+
+
 @pytest.fixture
 def shop(tmp_path: Path) -> House:
     house = _house(tmp_path, SHOP)
