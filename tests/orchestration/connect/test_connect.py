@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -467,3 +470,26 @@ def test_a_write_that_fails_takes_the_secret_back(home, database, monkeypatch):
 
 def _full(*_: object) -> None:
     raise OSError(28, "full")
+
+
+def test_a_person_at_a_terminal_is_asked_shown_and_obeyed(home, place):
+    lines(place, TRACK)
+    answers = [str(place), "feed", "", "mob", "nonsense", "", "contract", "y"]
+    ours, theirs = os.openpty()
+    os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
+    program = Path(sys.executable).with_name("throughline")
+    done = subprocess.run(
+        [str(program), "--home", str(home.root), "connect"],
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0, done.stderr
+    assert "One of public, server, signed." in done.stderr
+    assert "Viewed" in done.stderr  # tried before it is confirmed
+    source = load_config(home).source("feed")
+    assert (source.surface, source.trust, source.lawful_basis) == ("mobile", "public", "contract")
