@@ -8,7 +8,7 @@ PYTHON ?= $(firstword $(shell for p in python3 python3.13 python3.12 python3.11;
 
 PY := .venv/bin/python
 SOURCES := governance ingestion orchestration tests docs
-PROSE := $(wildcard *.md Makefile pyproject.toml data/throughline.yml data/contracts data/README.md)
+PROSE := $(wildcard *.md deploy Makefile pyproject.toml data/throughline.yml data/contracts data/README.md)
 DBT := THROUGHLINE_WAREHOUSE=:memory: .venv/bin/dbt --log-level-file none --no-use-colors
 
 # Wheels of uv.lock for one platform, measured with `pip download` on Linux x86_64 and Python 3.11.

@@ -124,5 +124,6 @@ key_events: [sign_up]          # count as conversions
 # internal_users: [u_1]        # flagged in every table
 # exchange_rates: exchange_rates.csv   # date,currency,rate
 
+# publish: {to: [{postgres: env:BI_URL, schema: analytics}]}   # or s3://bucket/folder
 # alerts: {webhook: env:ALERT_WEBHOOK}   # the secret itself goes to .env
 """

@@ -114,7 +114,6 @@ class LoadReport:
     def problems(self) -> tuple[Problem, ...]:
         return tuple(problem for source in self.sources for problem in source.problems)
 
-
     def followed_by(self, later: LoadReport) -> LoadReport:
         """This report and that of the part of the same load that came after it."""
         before = {source.source: source for source in self.sources}
