@@ -20,7 +20,7 @@ from ingestion.databases.digests import quoted
 from ingestion.databases.files import Facts, facts_of, spool_files
 from ingestion.spool import DELETED, HASH, KEY, VERSION_AT
 
-MEMORY = "300MB"
+MEMORY = "250MB"
 """Beside blocks of rows and the database's driver, so that a load stays below 1 GB."""
 
 _BATCH = 50_000
