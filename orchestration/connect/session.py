@@ -23,6 +23,7 @@ from governance.errors import UsageError, UserError
 from governance.home import Home
 from governance.keys import Keys, refuse_open_mode, write_private
 from ingestion.names import did_you_mean
+from ingestion.segments import Problem
 from ingestion.trial import Trial, try_source
 from orchestration.connect import words as w
 from orchestration.connect.block import (
@@ -375,13 +376,19 @@ class _Database(_Steps):
         with self._in_environment():
             probe = _probe(name, reference)
             looks = look_at_database(self.home, probe, only=[table for table, _ in given.tables])
-            columns = first_columns(self.home, probe, [look for look in looks if look.columns])
-            found = {look.name: look for look in looks}
+            columns, problems = first_columns(self.home, probe, looks)
+            if given.tables or not columns:
+                _refuse_unreadable(problems)
+            found = {look.name: look for look in looks if look.name in columns}
             guesses = {
                 look.name: self._guess(look.name, columns[look.name], look.primary_key)
-                for look in looks
+                for look in found.values()
             }
             chosen, skipped = self._chosen(guesses)
+            skipped += [
+                Skipped(table, f"{problem.what}. {problem.fix}")
+                for table, problem in problems.items()
+            ]
             tables = []
             for table, kind in chosen:
                 look, guess = found[table], guesses[table]
@@ -588,6 +595,12 @@ def _probe(name: str, reference: str) -> Source:
             "lawful_basis": "not_personal",
         }
     )
+
+
+def _refuse_unreadable(problems: dict[str, Problem]) -> None:
+    """The first table that was wanted and cannot be read."""
+    for problem in problems.values():
+        raise UserError(f"{problem.segment} {problem.what}.", fix=problem.fix)
 
 
 def _refuse_nothing(trial: Trial) -> None:

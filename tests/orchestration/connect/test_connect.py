@@ -304,6 +304,32 @@ def test_a_user_without_rights_is_told_which(home, database, server, capsys):
     assert "GRANT SELECT" in refused(home, capsys, "--name", "shop", "--url", url, *BASIS)
 
 
+def test_a_table_this_user_may_not_read_does_not_hide_the_others(home, database, server, capsys):
+    role = f"some_{database.name}"
+    database.run(
+        f"create role {role} login password 'right'",
+        "create table orders (id int primary key, user_id int, total int, created_at timestamptz)",
+        "insert into users values (1, 'a@example.com')",
+        f"grant select on users to {role}",
+    )
+    url = server.url(database.name, role, "right")
+    assert connect(home, "--name", "shop", "--url", url, *BASIS) == 0
+    said = capsys.readouterr().out
+    assert "users: persons, 1 row" in said
+    assert "orders: left out, may not be read by this user" in said
+    assert "GRANT SELECT ON orders" in said
+
+
+def test_large_tables_are_not_counted(home, database, monkeypatch, capsys):
+    monkeypatch.setattr("orchestration.connect.tables.COUNTED_ROWS", 500)
+    database.run(
+        "insert into users select n, n || '@example.com' from generate_series(1, 1000) as n",
+        "analyze users",
+    )
+    assert connect(home, "--name", "shop", "--url", database.url, *BASIS) == 0
+    assert "users: persons, about 1,000 rows" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
