@@ -18,7 +18,7 @@ _ONLY_FOR = {
     "format": ("event_dumps", "webhook_logs", "landing"),
     "row_identity": ("event_dumps", "webhook_logs", "landing"),
 }
-_FORMATS = {
+FORMATS = {
     "landing": ("native", "segment", "mapped"),
     "event_dumps": ("native", "segment", "amplitude", "combined_log", "mapped"),
     "webhook_logs": ("stripe", "github", "shopify", "mapped"),
@@ -51,7 +51,7 @@ def kind_rules(path: Path_, source: Source) -> Broken:
 
 
 def _files(path: Path_, source: Source) -> Broken:
-    allowed = _FORMATS[source.kind]
+    allowed = FORMATS[source.kind]
     if source.kind == "event_dumps" and source.path is None:
         yield (*path, "path"), "is required.", "Name the folder or address of the files."
     if source.shape not in allowed:

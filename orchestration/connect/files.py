@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from governance.config import Config, Source, is_address
+from governance.config.kinds import FORMATS
 from governance.errors import UserError
 from governance.home import Home
 from ingestion.compression import DamagedError
@@ -352,6 +353,13 @@ def _refuse_unfit(kind: FileKind, form: str, containers: dict[str, int]) -> None
         raise UserError(
             f"A source of kind {kind} is JSON lines; there is {', '.join(sorted(tabular))} here.",
             fix="--kind event_dumps",
+        )
+    if form not in FORMATS[kind]:
+        fit = next(other for other in KINDS if form in FORMATS[other])
+        raise UserError(
+            f"Records of format {form} do not make a source of kind {kind}.",
+            why=f"One of that kind has {', '.join(FORMATS[kind])}.",
+            fix=f"--kind {fit}   (or leave --kind out)",
         )
     if form not in ("mapped", "combined_log") and tabular:
         raise UserError(

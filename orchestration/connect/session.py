@@ -15,7 +15,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from governance.config import Config, Source, is_address, load_config, parse_config
+from governance.config import (
+    Config,
+    ConfigError,
+    Source,
+    is_address,
+    load_config,
+    parse_config,
+)
 from governance.config.mapping import RecordKind
 from governance.config.model import Format, Kind, Surface, Trust
 from governance.consent import LAWFUL_BASES
@@ -197,7 +204,10 @@ class _Steps:
         """Parse what would be written, try it, and hand both out."""
         lines = source_lines(proposal.entries())
         text = with_source(self.base, lines)
-        config = parse_config(text, self.home.config)
+        try:
+            config = parse_config(text, self.home.config)
+        except ConfigError as error:
+            raise _unfit(error, lines) from None
         source = config.source(proposal.name)
         if source.lawful_basis != proposal.lawful_basis or len(config.sources) != 1 + len(
             self.taken
@@ -242,8 +252,8 @@ class _Steps:
                 _keep_secret(self.home, *self.secret)
             replace_file(self.home.config, self.text, text)
         except BaseException:
-            if self.secret is not None and before is not None:
-                self.home.env.write_bytes(before)
+            if self.secret is not None:
+                _put_back(self.home.env, before)
             raise
 
 
@@ -581,6 +591,24 @@ def _lacking(what: str, missing: tuple[str, ...], columns: list[str], option: st
         why=f"There is: {', '.join(columns[:40])}",
         fix=option.format(first),
     )
+
+
+def _unfit(error: ConfigError, lines: list[str]) -> UserError:
+    """What the configuration says against a source that was not written."""
+    faults = [f"{fault.key.rpartition('].')[2]}: {fault.what}" for fault in error.faults]
+    fixes = [fault.fix for fault in error.faults if fault.fix]
+    return UserError(
+        "The source can not be written: " + " ".join(faults),
+        why="It would have been:\n" + "\n".join(lines),
+        fix=" ".join(fixes) or "Say more with options; see: throughline connect --help",
+    )
+
+
+def _put_back(path: Path, before: bytes | None) -> None:
+    if before is None:
+        path.unlink(missing_ok=True)
+    else:
+        path.write_bytes(before)
 
 
 def _probe(name: str, reference: str) -> Source:

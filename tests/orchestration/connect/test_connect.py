@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 from governance.config import load_config
@@ -192,6 +193,14 @@ def test_a_column_said_goes_over_one_that_was_guessed(home, place):
     assert mapping.properties["sum"].sources == ("total",)
 
 
+def test_an_address_is_looked_at_where_it_lies(home, capsys):
+    feed = fsspec.filesystem("memory")
+    feed.pipe("/feed/a.jsonl", json.dumps(TRACK).encode() + b"\n")
+    assert connect(home, "--path", "memory://feed", *BASIS) == 0
+    source = load_config(home).source("feed")
+    assert (source.folder, source.shape) == ("memory://feed", "segment")
+
+
 def test_a_folder_in_the_home_is_written_relative(home):
     lines(home.landing / "web", NATIVE)
     home.config.write_text("company: a\n" + home.config.read_text().split("company: acme\n")[1])
@@ -339,6 +348,7 @@ def test_large_tables_are_not_counted(home, database, monkeypatch, capsys):
         (("--path", "PLACE", "--url", "env:X"), "two places"),
         (("--path", "PLACE", "--table", "a=events"), "Files have no --table"),
         (("--path", "PLACE", "--kind", "landin"), "--kind landing"),
+        (("--path", "PLACE", "--format", "stripe", "--kind", "landing"), "--kind webhook_logs"),
         (("--path", "PLACE", "--consent", "ads=x"), "where consent is"),
         (("--path", "PLACE", "--map", "nonsense=x"), "names no field"),
         (("--path", "PLACE", "--map", "user_id=x"), "is mapped already"),
@@ -361,7 +371,8 @@ def test_every_mistake_has_its_fix(home, place, shop, capsys, options, said):
     lines(place, TRACK)
     options = tuple(option.replace("PLACE", str(place)) for option in options)
     usage = (
-        "--kind" in options
+        "landin" in options
+        or "app_database" in options
         or "two places" in said
         or said
         in (
