@@ -210,7 +210,7 @@ def _show_written(
     where = short(home.config)
     screen.print(f"Wrote the source {found.source.name} into {where}", markup=False)
     if found.replaces_example:
-        screen.print("  The example source of init, which had no files, gave way to it.")
+        screen.print("  The example source of init, which nothing was loaded from, gave way to it.")
     if found.source.kind == "app_database" and str(found.source.url).startswith("env:"):
         screen.print(f"  Its address stays in {short(home.env)}", markup=False)
     option = f"--home {short(home.root)} " if shared.given_home else ""

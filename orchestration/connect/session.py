@@ -155,13 +155,19 @@ class _Steps:
         self.base = self._base()
 
     def _base(self) -> str:
-        """The configuration to add to: the example of ``init`` gives way while nothing is there."""
-        without = without_example(self.text)
-        if without == self.text:
-            return self.text
+        """The configuration to add to: the example of ``init`` gives way while nobody uses it."""
         folder = self.home.landing / "web"
-        used = self.home.warehouse.exists() or (folder.is_dir() and any(folder.iterdir()))
-        return self.text if used else without
+        has_files = folder.is_dir() and any(folder.iterdir())
+        if self.home.warehouse.exists() or (has_files and not self._is_about(folder)):
+            return self.text
+        return without_example(self.text)
+
+    def _is_about(self, folder: Path) -> bool:
+        given = self.given.path
+        return given is not None and any(
+            (start / Path(given).expanduser()).resolve() == folder.resolve()
+            for start in (Path.cwd(), self.home.root)
+        )
 
     @property
     def taken(self) -> list[str]:
