@@ -97,10 +97,8 @@ def _digest(types: dict[str, pa.DataType]) -> str:
     for name in sorted(types):
         text = _text(name, types[name])
         label = f"{len(name)}:{name}".replace("'", "''")
-        parts.append(
-            f"case when {quoted(name)} is null then ''"
-            f" else '{label}' || strlen({text}) || ':' || {text} end"
-        )
+        # Null with its label where the value is null, and concat passes over nulls.
+        parts.append(f"'{label}' || strlen({text}) || ':' || {text}")
     return f"left(sha256(concat({', '.join(parts)})), 32)"
 
 
