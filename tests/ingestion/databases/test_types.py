@@ -105,7 +105,8 @@ def test_types_of_mariadb(on_mariadb: Shop) -> None:
 def test_types_of_sqlite_are_wishes(sqlite: Shop) -> None:
     sqlite.run(
         "create table t (id integer primary key, flag boolean, maybe boolean, n integer,"
-        " two boolean, price decimal(10,2), ratio real, at datetime, name text, data blob, untyped)",
+        " two boolean, price decimal(10,2), ratio real, at datetime, name text,"
+        " data blob, untyped)",
         "insert into t values (1, 1, 1, 5, 1, 12.5, 0.1, '2026-04-13T10:00:00Z', 'é', x'00ff', 7)",
         "insert into t values (2, 0, 'yes', 'many', 2, 0.1, 2, 1776000000000, x'ff', null, 'x')",
     )
