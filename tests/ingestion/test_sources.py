@@ -270,6 +270,20 @@ def test_kept_rows_are_judged_again_without_asking_the_database(shop: House) -> 
     assert rows == [(1, 3), (2, 3)]
 
 
+def test_rows_kept_before_a_column_was_mapped_are_judged_again_without_it(shop: House) -> None:
+    shop.load()
+    shop.configure(SHOP.replace("email: mail}", "email: mail, phone: tel}"))
+    _change(shop, "alter table people add column tel text")
+    _change(shop, "update people set tel = '+493012345678'")
+    shop.load(again=True)
+    people = shop.rows(
+        "select phone_token is not null from raw.events where record_kind = 'person'"
+        " and generation = (select max(generation) from raw.segments as s"
+        " where s.segment = events.segment) order by all"
+    )
+    assert people == [(False,), (True,)]
+
+
 def test_a_column_that_was_renamed_stops_its_table_alone(shop: House) -> None:
     shop.load()
     _change(shop, "alter table people rename column mail to email")
