@@ -180,7 +180,12 @@ class SpanReader:
             tally.lines += 1
             try:
                 parsed = parse(line.data, depth=depth, inspect=suspect)
-                delivery = unwrap(parsed, depth=depth, batch_events=self._limits.batch_events)
+                delivery = unwrap(
+                    parsed,
+                    depth=depth,
+                    batch_events=self._limits.batch_events,
+                    always_wrapped=self._format.whole,
+                )
             except Refusal as refusal:
                 self._refuse_line(span, line, refusal)
                 continue

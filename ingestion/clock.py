@@ -14,6 +14,10 @@ from ingestion.times import DAY, microseconds
 CLIENTS = ("web", "mobile")
 """Surfaces whose clocks belong to the user: what they say is corrected by the receiver's."""
 
+# What somebody agreed to counts whenever it was, or a denial would be lost; a subscription may end
+# in the future, and its end is an event when it has come.
+_ANY_TIME = ("consent", "subscription")
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -56,16 +60,20 @@ class Clock:
             received, origin = (original, "event") if sent is None else (sent, "sent")
         elif sent is not None and surface in CLIENTS and not native.corrected:
             occurred = original + received - sent
-        self._check(occurred, received, origin)
+        self._check_receipt(received, origin)
+        if native.kind not in _ANY_TIME and not native.deleted:
+            self._check(occurred, received)
         return Times(occurred, original, sent, received, origin)
 
-    def _check(self, occurred: int, received: int, origin: str) -> None:
+    def _check_receipt(self, received: int, origin: str) -> None:
         if received > self._began:
             if origin in ("receipt", "declared"):
                 raise Refusal(
                     Reason.RECEIVED_IN_FUTURE, "/received_at", "received after this load began"
                 )
             raise Refusal(Reason.IN_THE_FUTURE, "/occurred_at", "later than the load that reads it")
+
+    def _check(self, occurred: int, received: int) -> None:
         if occurred > received + DAY:
             raise Refusal(
                 Reason.IN_THE_FUTURE, "/occurred_at", "more than a day later than it was received"

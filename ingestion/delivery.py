@@ -32,8 +32,16 @@ class Delivery(NamedTuple):
     """Of the request, names in small letters."""
 
 
-def unwrap(line: JsonObject, *, depth: int, batch_events: int) -> Delivery:
+def unwrap(
+    line: JsonObject, *, depth: int, batch_events: int, always_wrapped: bool = False
+) -> Delivery:
     """Read the wrapping of one parsed line.
+
+    Args:
+        line: as the parser read it.
+        depth: as the parser's, of a body that is text.
+        batch_events: the most records a batch may hold.
+        always_wrapped: the feed is a log of deliveries: whatever else a line says, its body counts.
 
     Raises:
         Refusal: the line as a whole cannot be used.
@@ -45,10 +53,11 @@ def unwrap(line: JsonObject, *, depth: int, batch_events: int) -> Delivery:
     if "body" not in line and "batch" not in line:
         return Delivery(line, None, received_at, receipt_id, None, False)
     wrapped = "body" in line and line["body"] is not None and not _is_batch(line)
-    wrapped = wrapped and not any(key in line for key in _RECORD_KEYS)
+    single = any(key in line for key in _RECORD_KEYS)
+    wrapped = wrapped and (always_wrapped or not single)
     body = _body(line["body"], depth) if wrapped else line
     records = body.get("batch")
-    if type(records) is not list:
+    if type(records) is not list or (wrapped and single):
         records = None
     elif not records:
         raise Refusal(Reason.EMPTY_BATCH, _batch_pointer(wrapped), "the batch holds no records")

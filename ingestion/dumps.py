@@ -61,7 +61,15 @@ def plan_whole(
         return unreadable(segment, error)
     generation = 1 if committed is None else committed.generation + again
     end = length if found is None else found
-    return Span(segment, generation, 0, end, f"{len(head)}:{digest(head)}", content, found)
+    return Span(
+        segment,
+        generation,
+        0,
+        end,
+        f"{len(head)}:{digest(head)}:{segment.modified}:{content}",
+        content,
+        found,
+    )
 
 
 def rows(landing: Landing, span: Span, form: Format, limits: Limits) -> Iterator[list[Row]]:
@@ -101,16 +109,22 @@ def count_rows(landing: Landing, segment: Segment, limits: Limits) -> int:
 def _changed(
     landing: Landing, segment: Segment, committed: Committed, digest: Callable[[bytes], str]
 ) -> Problem | None:
-    length, _, expected = committed.head_digest.partition(":")
-    same = segment.size == committed.size and digest(landing.head(segment, int(length))) == expected
-    if same:
+    length, expected, modified, content = committed.head_digest.split(":")
+    same_head = digest(landing.head(segment, int(length))) == expected
+    # Reading all of it again costs nearly as much as loading it: only when its time has changed.
+    if (
+        segment.size == committed.size
+        and same_head
+        and (modified == str(segment.modified) or _digest(landing, segment)[1] == content)
+    ):
         return None
     again = f"throughline load {segment.source} --again   (reads the whole source from its start)"
     return Problem(
         segment.source,
         segment.name,
         "holds other bytes than when it was loaded",
-        f"Dumps are delivered once: give a new one a new name, or accept this one: {again}",
+        "Dumps are delivered once: restore it and deliver what is new under a new name, or accept"
+        f" what it holds now: {again}",
     )
 
 

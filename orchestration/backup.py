@@ -44,6 +44,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # Of a home: secrets, which go apart, and what is made anew whenever it is needed.
 _LEFT_OUT = {".env", ".warehouse.lock", ".dlt", _DRAFT}
 _VANISHING = (".dagster", "logs")  # others write there without the lock
+_OF_DATABASES = (".state", ".reading.lock")
 _SQLITE = b"SQLite format 3\0"
 _SQLITE_BESIDE = ("-wal", "-shm", "-journal")
 
@@ -323,6 +324,8 @@ def _below(folder: Path) -> Iterator[Path]:
             and path.with_name(path.name.rpartition("-")[0]).exists()
         ):
             continue  # SQLite copies what is in them
+        if path.name in _OF_DATABASES:
+            continue  # follows from the files beside it; a read may be writing it now
         yield path
         if path.is_dir() and not path.is_symlink():
             yield from _below(path)

@@ -94,7 +94,21 @@ def _database(path: Path_, source: Source) -> Broken:
         if table.overlap is not None and table.cursor is None:
             yield (*here, "overlap"), "means nothing without a cursor.", "Add cursor: COLUMN"
         yield from _excluded(here, table)
+        yield from _own_ids(here, table)
         yield from _mapping((*here, "mapping"), table.mapping, table.as_)
+
+
+def _own_ids(here: Path_, table: Table) -> Broken:
+    """Of a row that is gone only the key is known: its event must be found by it."""
+    spec = table.mapping.event_id
+    if table.as_ != "events" or spec is None or table.deletes == "ignore":
+        return
+    if not (spec.sources and not spec.template and set(spec.sources) <= set(table.key)):
+        yield (
+            (*here, "mapping", "event_id"),
+            "is not among the columns of key, so a deleted row could not be found again.",
+            "Add key: [that column], leave event_id out, or say deletes: ignore.",
+        )
 
 
 def _excluded(here: Path_, table: Table) -> Broken:

@@ -89,6 +89,7 @@ class SpoolWriter:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # rows of customers in clear, whatever the umask
         self.path = path
         self.rows = 0
         self._schema = schema

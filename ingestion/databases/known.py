@@ -36,7 +36,8 @@ class Known:
     def __init__(self, folder: Path) -> None:
         self._spool = folder
         self._folder = folder / ".state"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.chmod(0o700)  # keys of rows in clear, whatever the umask
         self.remove_leftovers()
         self.connection = self._open()
         self._catch_up()
@@ -92,14 +93,11 @@ class Known:
         """Take note of keys that are there, whether their rows were read or not."""
         self._insert(keys, f"insert into present select {_KEY_DIGEST.format('key')} from block")
 
-    def repeated(self) -> tuple[int, list[str]]:
-        """How many keys stand for several of the rows that were read, and some of them."""
-        sql = "from (select kd, any_value(key) as key from reading group by kd having count(*) > 1)"
-        count = self._scalar(f"select count(*) {sql}")
-        if not count:
-            return 0, []
-        some = self.connection.execute(f"select key {sql} limit 3").fetchall()
-        return count, [key for (key,) in some]
+    def repeated(self) -> int:
+        """How many keys stand for several of the rows that were read."""
+        return self._scalar(
+            "select count(*) from (select kd from reading group by kd having count(*) > 1)"
+        )
 
     def overlooked(self) -> int:
         """Keys that are there, but neither known nor among the rows read: committed too late."""
@@ -207,6 +205,14 @@ class Known:
     def _catch_up(self) -> None:
         """Read the spool files this state has not seen: all, or those before a crash."""
         last = self.last_file or ""
+        if last and not (self._spool / last).exists():
+            # The files were taken away, or come from a backup: what they held must be read again.
+            _log.warning(
+                "The spool in %s lacks its last file: all rows are read again.", self._spool
+            )
+            self.connection.execute("delete from known")
+            self.connection.execute("delete from meta")
+            last = ""
         for path in spool_files(self._spool):
             if path.name > last:
                 self._replay(path)

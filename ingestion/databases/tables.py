@@ -169,10 +169,10 @@ class TableReader:
             done.greatest = _greatest(frozen.cursor, block, observed, done.greatest)
             self.progress(label, done.rows, done.counted)
         _agree(done.rows, done.counted)
-        count, some = known.repeated()
+        count = known.repeated()
         if count:
             raise Trouble(
-                f"has {count} keys that stand for several rows, such as {some[0]}",
+                f"has {count} keys that stand for several rows",
                 f"Name more columns: key: [{', '.join((*frozen.key, '…'))}]",
             )
 

@@ -18,6 +18,7 @@ from ingestion.delivery import Delivery
 from ingestion.formats.fields import Digest, Read, at, moment, money, paths_of, plain, reader, text
 from ingestion.formats.record import Format, Native, RecordKind
 from ingestion.parser import JsonObject
+from ingestion.refusals import Refusal
 from ingestion.spool import DELETED, HASH, KEY, OBSERVED_AT, OWN_COLUMNS, VERSION_AT
 
 _KINDS: dict[Rows, RecordKind] = {
@@ -75,6 +76,7 @@ def mapped_paths(mapping: Declared) -> dict[str, list[str]]:
 class _Rules:
     def __init__(self, mapping: Declared, digest: Digest, table: Table | None) -> None:
         self._table = table
+        self._digest = digest
         self._rows: Rows = table.as_ if table else "events"
         self._specs = {name: spec for name, spec in mapping if isinstance(spec, FieldSpec)}
         self._read: dict[str, Read] = {
@@ -113,6 +115,8 @@ class _Rules:
             return Native(event, record, None, None, observed, False, **seen, deleted=True)
         event = self._common(record) | event
         gone = False
+        if self._rows == "consents":
+            event["occurred_at"] = self._agreed_at(record)
         if self._rows != "events":
             event["event_name"], event["event_type"] = _NAMES[self._rows][item]
             gone = self._part(event, record, item)
@@ -145,16 +149,17 @@ class _Rules:
                 return own
         name = f"{self._table.table}:{record.get(KEY)}"
         if self._rows in _HISTORIES:
-            gone = record.get(OBSERVED_AT) if record.get(DELETED) is True else ""
-            return f"{name}:{record.get(HASH) or plain(gone)}"
-        return f"{name}:{item}" if self.parts > 1 else name
+            version = record.get(HASH) or plain(record.get(OBSERVED_AT))
+            # Keyed: by the bare digest of a row anybody could try out addresses.
+            return f"{name}:{self._digest(str(version).encode())}"
+        return f"{name}:1" if item else name
 
     def _common(self, record: JsonObject) -> JsonObject:
         event: JsonObject = {
             "event_id": self._text(record, "event_id"),
             "event_name": self._text(record, "event_name"),
             "event_type": self._text(record, "event_type"),
-            "occurred_at": self._time(record, "occurred_at"),
+            "occurred_at": None if self._rows == "consents" else self._time(record, "occurred_at"),
             "subject": self._who(record),
             "context": self._where(record),
         }
@@ -170,13 +175,20 @@ class _Rules:
             event["revenue"] = revenue
         return event
 
+    def _agreed_at(self, record: JsonObject) -> object:
+        """When a statement was made; when it was written where that cannot be, for it counts."""
+        observed = plain(record.get(OBSERVED_AT))
+        try:
+            said = self._time(record, "occurred_at")
+        except Refusal:
+            said = None
+        return observed if said is None or said > str(observed) else said
+
     def _part(self, event: JsonObject, record: JsonObject, item: int) -> bool:
         """Make the event of one part of a row; whether that part does not exist."""
         if self._rows == "subscriptions" and item == 1:
             event["occurred_at"] = self._time(record, "ended_at")
-            return event["occurred_at"] is None or event["occurred_at"] > str(
-                plain(record.get(OBSERVED_AT))
-            )
+            return event["occurred_at"] is None
         if self._rows == "orders" and item == 1:
             event["occurred_at"] = self._time(record, "refunded_at")
             refund = self._revenue(record, "refunded_amount")

@@ -13,8 +13,8 @@ else the charge: all objects of one payment know one of these.
 **Refunds.** ``charge.refunded`` tells how much of the charge was refunded *so far*; what it was
 before stands in ``data.previous_attributes``, so the difference is this refund, at its own date and
 under the charge's key. ``refund.created`` tells the same refund and is left without an amount (its
-object lacks the charge's metadata). A refund that fails later (``refund.failed``) comes back as a
-positive amount. Disputes are no refunds: they carry no amount.
+object lacks the charge's metadata), and so is ``refund.failed``: of a refund that fails later the
+amount stays given back until somebody corrects it. Disputes are no refunds: they carry no amount.
 
 Amounts are in minor units; Stripe's list of currencies without them is not that of ISO 4217. Events
 of the test mode count like others: an endpoint sends one mode or the other. ``properties.livemode``
@@ -108,8 +108,6 @@ def _amount(name: str, thing: JsonObject, data: JsonObject) -> Decimal | None:
     if name == "charge.refunded":
         refunded = _refunded(thing, data)
         return None if refunded is None else -refunded
-    if name == "refund.failed":
-        return _major(thing.get("amount"), currency, "/data/object/amount")
     return None
 
 

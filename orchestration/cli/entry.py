@@ -7,6 +7,7 @@ fault (the traceback is in the home's ``logs/``), 130 stopped by Ctrl-C.
 from __future__ import annotations
 
 import errno
+import re
 import sys
 import tempfile
 import traceback
@@ -151,11 +152,15 @@ def _known(error: Exception, home: Home | None) -> UserError | None:
     return None
 
 
+_CREDENTIALS = re.compile(r"://[^\s/@'\"]+@")
+
+
 def _write_log(error: Exception, home: Home | None) -> Path:
     """Write the traceback where only the user can read it: values may stand in it."""
     folder = home.logs if home else Path(tempfile.gettempdir())
     name = f"throughline-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S%f')}Z.log"
     text = f"throughline {' '.join(sys.argv[1:])}\n\n" + "".join(traceback.format_exception(error))
+    text = _CREDENTIALS.sub("://***@", text)  # the log is meant to be sent to somebody
     for place in (folder, Path(tempfile.gettempdir())):
         try:
             place.mkdir(parents=True, exist_ok=True)

@@ -128,6 +128,13 @@ def _folder(home: Home, given: str) -> str:
     Raises:
         UserError: nothing is there, or a single file.
     """
+    if "@" in given.partition("://")[2].partition("/")[0]:
+        raise UserError(
+            "An address must not hold a user or a password.",
+            why="Addresses of databases go to --url, which keeps them in .env; of files, the"
+            " environment has the credentials.",
+            fix="Leave them out; set FSSPEC_<SCHEME>_USERNAME and …_PASSWORD in the environment.",
+        )
     if is_address(given):
         return given
     typed = Path(given).expanduser()

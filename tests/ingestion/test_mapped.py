@@ -164,7 +164,7 @@ ROW = {
 def test_every_version_of_a_person_is_a_record_of_its_own() -> None:
     mapping = {"user_id": "id", "email": "mail"}
     first = native(mapping, ROW, "persons")
-    second = native(mapping, ROW | {"_tl_hash": "h2"}, "persons")
+    second = native(mapping, ROW | {"_tl_hash": "another"}, "persons")
     again = native(mapping, ROW | {"_tl_observed_at": datetime(2026, 5, 1, tzinfo=UTC)}, "persons")
     assert first.kind == "person"
     assert first.event["event_type"] == "identify"
@@ -213,10 +213,31 @@ def test_a_row_that_is_gone_is_a_version_without_an_event() -> None:
     )
 
 
+def test_what_is_mapped_later_leaves_the_ids_of_rows_as_they_were() -> None:
+    row = ROW | {"at": date(2026, 4, 1), "sum": 10}
+    before = {key: ORDER[key] for key in ("order_id", "user_id", "occurred_at", "amount")}
+    assert (
+        native(before, row, "orders").event["event_id"]
+        == (native(ORDER, row, "orders").event["event_id"])
+    )
+
+
+def test_the_digest_of_a_person_is_keyed() -> None:
+    found = native({"user_id": "id"}, ROW, "persons").event["event_id"]
+    assert found == "t:[7]:<2>"
+
+
+@pytest.mark.parametrize("at", [None, "soon", "2027-01-01T00:00:00Z"])
+def test_an_agreement_without_a_time_that_can_be_counts_from_when_it_was_read(at) -> None:
+    mapping = {"user_id": "id", "occurred_at": "at", "consent": {"analytics": "ok"}}
+    found = native(mapping, ROW | {"at": at, "ok": False}, "consents")
+    assert found.event["occurred_at"] == "2026-04-02T00:00:00.000000Z"
+
+
 def test_a_subscription_ends_when_its_end_has_come() -> None:
     mapping = {"user_id": "id", "occurred_at": "at", "ended_at": "end"}
     row = ROW | {"at": date(2026, 3, 1), "end": date(2026, 3, 31)}
     assert native(mapping, row, "subscriptions", 1).event["event_name"] == "subscription_ended"
     assert not native(mapping, row, "subscriptions", 1).deleted
-    assert native(mapping, row | {"end": date(2026, 5, 1)}, "subscriptions", 1).deleted
+    assert not native(mapping, row | {"end": date(2026, 5, 1)}, "subscriptions", 1).deleted
     assert native(mapping, row | {"end": None}, "subscriptions", 1).deleted

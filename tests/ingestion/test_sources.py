@@ -144,6 +144,18 @@ def test_a_file_nobody_can_read_is_named_and_the_others_are_loaded(
     assert house.rows(LEDGER) == []
 
 
+def test_a_dump_replaced_by_one_of_the_same_size_is_noticed(tmp_path: Path) -> None:
+    house = _house(tmp_path, DUMPS)
+    long = [ROWS[n % 3] | {"n": n + 1000} for n in range(500)]
+    path = _write(house.home.root / "dumps" / "a.csv", _csv(long).encode())
+    house.load()
+    path.touch()
+    assert house.load().records == 0  # its time alone says nothing
+    path.write_text(_csv(long).replace("1499", "1498"))
+    with pytest.raises(UserError, match="holds other bytes"):
+        house.load()
+
+
 def test_an_archive_that_would_leave_its_folder_is_refused_whole(tmp_path: Path) -> None:
     house = _house(tmp_path, DUMPS)
     path = house.home.root / "dumps" / "evil.zip"
@@ -185,6 +197,16 @@ def test_a_delivery_is_mapped_with_its_headers_and_receipt(tmp_path: Path) -> No
         " count(*) over (partition by dedupe_key) from raw.events order by received_at"
     )
     assert rows[0] == ("d-1", "paid", "2026-04-01 10:00:00", "2026-04-01 10:00:05", "u1", 2)
+    assert house.rows(LEDGER) == []
+
+
+def test_the_body_of_a_delivery_counts_whatever_else_the_line_says(tmp_path: Path) -> None:
+    house = _house(tmp_path, HOOKS)
+    body = {"type": "paid", "t": 1775037600, "user": "u1"}
+    line = {"type": "delivery", "headers": {"X-Id": "d-1"}, "body": body}
+    _write(house.home.root / "hooks" / "a.jsonl", json.dumps(line).encode() + b"\n")
+    house.load()
+    assert house.rows("select event_name from raw.events") == [("paid",)]
     assert house.rows(LEDGER) == []
 
 
@@ -263,6 +285,29 @@ def test_every_version_of_a_row_is_kept_and_none_is_read_twice(shop: House) -> N
         "select count(distinct dedupe_key) from raw.events where record_kind = 'order'"
     ) == [(2,)]
     assert shop.rows(LEDGER) == []
+
+
+def test_a_row_deleted_after_the_cut_over_is_gone_all_the_same(shop: House) -> None:
+    shop.configure(SHOP.replace("tables:", "occurred_until: 2026-05-01, tables:", 1))
+    shop.load()
+    _change(shop, "delete from sales")
+    (source,) = shop.load().sources
+    assert (source.accepted, source.quarantined) == (2, {})
+
+
+def test_spool_files_that_were_taken_away_are_read_again(shop: House) -> None:
+    shop.load()
+    for path in (shop.home.landing / "shop").glob("*/*.parquet"):
+        path.unlink()
+    assert shop.load().records == 3
+
+
+def test_rows_of_customers_are_for_their_owner_alone(shop: House) -> None:
+    shop.load()
+    for path in (shop.home.landing / "shop").rglob("*.parquet"):
+        assert path.stat().st_mode & 0o077 == 0
+    for path in (shop.home.landing / "shop").rglob(".state"):
+        assert path.stat().st_mode & 0o077 == 0
 
 
 def test_kept_rows_are_judged_again_without_asking_the_database(shop: House) -> None:

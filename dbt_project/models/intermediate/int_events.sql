@@ -1,5 +1,12 @@
 with
-    events as (select * from {{ ref('stg_events') }} where disposition = 'accepted'),
+    -- the end of a subscription is known beforehand and an event only once it has come
+    events as (
+        select *
+        from {{ ref('stg_events') }}
+        where
+            disposition = 'accepted'
+            and (record_kind <> 'subscription' or occurred_at <= coalesce({{ data_until() }}, received_at))
+    ),
 
     -- few: duplicates, events denied by another copy or the ledger, and rows that are gone
     set_aside as (
