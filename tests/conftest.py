@@ -106,15 +106,6 @@ def _alone() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def _environment() -> Iterator[None]:
-    """Secrets that a command read from a home's .env are not there for the next test."""
-    before = dict(os.environ)
-    yield
-    for name in os.environ.keys() - before.keys():
-        del os.environ[name]
-
-
 @pytest.fixture
 def make_home(tmp_path: Path) -> Callable[..., Home]:
     """Build a home below ``tmp_path``.

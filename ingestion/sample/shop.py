@@ -280,7 +280,7 @@ def _order(order: Order) -> Iterator[Event]:
     """A sale and its refund; where nothing was given back the second record gives no event."""
     sale, refund = order.sale, order.refund
     event_id = f'bestellungen:["{sale.money.order_id}"]'
-    sold = _row(f"{event_id}:0", "order_completed", "track", sale.at, order.customer, "order")
+    sold = _row(event_id, "order_completed", "track", sale.at, order.customer, "order")
     sold.money, sold.user_id = sale.money, None
     yield sold
     at = sale.at if refund is None else refund.at

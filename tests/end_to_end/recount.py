@@ -227,7 +227,7 @@ def shop_events(root: Path) -> Iterator[Row]:
         event_id, money = f'bestellungen:["{row["bestell_nr"]}"]', {"currency": row["waehrung"]}
         sold = told(row["bestell_nr"], row["betrag"], money)
         at = berlin(row["bestellt_am"])
-        yield row_event(f"{event_id}:0", "order_completed", "track", at, **sold)
+        yield row_event(event_id, "order_completed", "track", at, **sold)
         if row["erstattet"] is not None:
             back = told(row["bestell_nr"], -row["erstattet"], money)
             at = berlin(row["erstattet_am"])

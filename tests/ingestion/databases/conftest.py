@@ -23,6 +23,14 @@ NOW = datetime(2026, 4, 13, 10, tzinfo=UTC)
 SECRET = "hunter2-p@ss/word"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _secrets_of_this_home() -> Iterator[None]:
+    """The environment wins over .env: what another test read into it must not be there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SHOP_DB_URL", raising=False)
+        yield
+
+
 @dataclass
 class SqliteDatabase:
     """What ``tests.servers.Database`` is, in a file."""

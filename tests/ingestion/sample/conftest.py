@@ -23,6 +23,14 @@ from ingestion.sample import SampleReport, write_sample
 PERSONS = 450
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _secrets_of_this_home() -> Iterator[None]:
+    """The environment wins over .env: what another test read into it must not be there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SHOP_DB_URL", raising=False)
+        yield
+
+
 @dataclass(frozen=True)
 class Sample:
     home: Home

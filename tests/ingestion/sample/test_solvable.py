@@ -123,10 +123,10 @@ def read_shop(sample):
         seen.others.append(f"email:{row['email'].lower()}")
         yield seen
     for row in orders:
-        times = (("0", row["bestellt_am"]), ("1", row["erstattet_am"]))
+        times = (("", row["bestellt_am"]), (":1", row["erstattet_am"]))
         for part, text in times:
             if text is not None:
-                event_id, at = f'bestellungen:["{row["bestell_nr"]}"]:{part}', berlin(text)
+                event_id, at = f'bestellungen:["{row["bestell_nr"]}"]{part}', berlin(text)
                 seen = Seen("shop", event_id, at, at, "order", [], None, None)
                 seen.others = [f"kunde:{row['kunden_nr']}"]
                 yield seen

@@ -145,8 +145,8 @@ def test_every_event_of_the_truth_lies_in_landing_as_often_as_it_says(sample):
     for row in sample.shop_rows()[0]:
         found["shop", f'kunden:["{row["kunden_nr"]}"]'] += 1
     for row in sample.shop_rows()[1]:
-        for part in (0, 1):
-            found["shop", f'bestellungen:["{row["bestell_nr"]}"]:{part}'] += 1
+        for part in ("", ":1"):
+            found["shop", f'bestellungen:["{row["bestell_nr"]}"]{part}'] += 1
     for row in sample.shop_rows()[2]:
         found["shop", f'einwilligungen:["{row["lfd_nr"]}"]'] += 1
     truth = {
