@@ -44,7 +44,7 @@ def twin(undisturbed: Home, tmp_path: Path) -> Iterator[Home]:
     """The same company after its first run, in another place."""
     home = Home(tmp_path / "twin")
     shutil.copytree(undisturbed.root, home.root, symlinks=True)
-    shutil.copytree(target_folder(undisturbed), target_folder(home))
+    shutil.copytree(target_folder(undisturbed), target_folder(home), dirs_exist_ok=True)
     yield home
     shutil.rmtree(target_folder(home), ignore_errors=True)
 

@@ -43,6 +43,7 @@ def peak_bytes(shop: Shop, rows: int) -> int:
     return peak
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["on_postgres", "on_mariadb", "sqlite"])
 def test_memory_does_not_grow_with_the_table(kind: str, request: pytest.FixtureRequest) -> None:
     shop = request.getfixturevalue(kind)
