@@ -11,30 +11,11 @@ import json
 import shutil
 from datetime import UTC, datetime, timedelta
 
-import duckdb
 import pytest
 
+from tests.end_to_end.real_shop import LINE, SOURCE, equals, published, shop
+
 pytestmark = pytest.mark.material
-
-_SOURCE = {"surface": "backend", "trust": "server", "lawful_basis": "contract"}
-LINE = {
-    "event_name": {"value": "order_line"},
-    "occurred_at": "InvoiceDate",
-    "user_id": "CustomerID",
-    "country": "Country",
-    "amount": {"from": "UnitPrice", "times": "Quantity"},
-    "currency": {"value": "GBP"},
-    "order_id": "InvoiceNo",
-    "properties": {
-        "stock_code": {"from": "StockCode", "class": "internal"},
-        "quantity": {"from": "Quantity", "class": "internal"},
-    },
-}
-
-
-def _published(home) -> duckdb.DuckDBPyConnection:
-    file = home.published / "analyst" / "current" / "analytics.duckdb"
-    return duckdb.connect(str(file), read_only=True)
 
 
 @pytest.fixture(scope="module")
@@ -42,103 +23,18 @@ def reference(material) -> dict:
     return json.loads((material / "online_retail" / "reference_numbers.json").read_text())
 
 
-def _shop(name: str, source: dict) -> dict:
-    return {
-        "company": "shop",
-        "currency": "GBP",
-        "time_zone": "Europe/London",
-        "sources": [{"name": name, **source, **_SOURCE}],
-        "revenue": {"source": name},
-        "key_events": ["order_line"],
-    }
-
-
-def _equals(home, reference) -> None:
-    """The published marts say what is known of this shop."""
-    with _published(home) as con:
-        found = con.execute(
-            "select count(*), count(distinct order_id), count(distinct order_id) filter"
-            " (order_id like 'C%'), round(sum(revenue_reporting), 2)::double,"
-            " count(*) filter (person_id is null), count(distinct country) from marts.fct_events"
-        ).fetchone()
-        customers = con.execute(
-            "select count(*) from marts.dim_persons where identity_method = 'user_id'"
-        ).fetchone()
-        net = [
-            con.execute(f"select sum({column})::double from marts.{table}").fetchone()[0]
-            for table, column in (
-                ("rpt_metrics_daily", "revenue_reporting"),
-                ("rpt_revenue_daily", "net_reporting"),
-                ("fct_orders", "net_reporting"),
-            )
-        ]
-        orders = con.execute("select count(*) from marts.fct_orders").fetchone()
-        ledger = con.execute(
-            "select sum(received), sum(accepted) from marts.rpt_pipeline"
-        ).fetchone()
-    assert found == (
-        reference["rows"],
-        reference["invoices"],
-        reference["cancel_invoices"],
-        pytest.approx(reference["net_revenue"], abs=0),
-        reference["no_customer"],
-        reference["countries"],
-    )
-    assert customers == (reference["customers"],)
-    assert orders == (reference["invoices"],)
-    # each row of a report is rounded to the penny
-    assert net == [pytest.approx(reference["net_revenue"], abs=0.5)] * 3
-    assert tuple(map(int, ledger)) == (reference["rows"], reference["rows"])
-
-
 def test_a_real_shop_as_a_dump_equals_its_reference_numbers(
     make_home, throughline, material, reference
 ):
     """The very file it was published as: 5,268 lines equal another one and none may be lost."""
     dump = {"kind": "event_dumps", "path": "dumps/", "row_identity": "position"}
-    home = make_home(_shop("history", dump | {"mapping": LINE}))
+    home = make_home(shop("history", dump | {"mapping": LINE}))
     original = material / "online_retail" / "online_retail.parquet"
     shutil.copy(original, home.root / "dumps" / "online_retail.parquet")
 
     throughline(home, "run", "hourly")
 
-    _equals(home, reference)
-
-
-def test_a_real_shop_as_a_database_equals_its_reference_numbers(
-    make_home, throughline, material, reference
-):
-    """The lines have no id of their own, so the table they lie in gives them one."""
-    table = {"table": "order_lines", "as": "events", "key": ["line"], "mapping": LINE}
-    database = {
-        "kind": "app_database",
-        "url": "sqlite:///shop.sqlite",
-        "tables": [table],
-    }
-    home = make_home(_shop("shop", database))
-    _write_database(material / "online_retail" / "online_retail.parquet", home.root)
-
-    throughline(home, "run", "hourly")
-
-    _equals(home, reference)
-
-
-def _write_database(parquet, root) -> None:
-    import sqlite3
-
-    with duckdb.connect() as con, sqlite3.connect(root / "shop.sqlite") as shop:
-        shop.execute(
-            "create table order_lines (line integer primary key, InvoiceNo text, StockCode text,"
-            " Description text, Quantity integer, InvoiceDate text, UnitPrice numeric,"
-            " CustomerID integer, Country text)"
-        )
-        lines = con.execute(
-            "select row_number() over (), InvoiceNo, StockCode, Description, Quantity,"
-            " InvoiceDate::varchar, UnitPrice, CustomerID, Country from read_parquet(?)",
-            [str(parquet)],
-        )
-        while batch := lines.fetchmany(50_000):
-            shop.executemany("insert into order_lines values (?,?,?,?,?,?,?,?,?)", batch)
+    equals(home, reference)
 
 
 def test_every_payload_of_githubs_webhooks_is_found_once(make_home, throughline, material):
@@ -148,7 +44,7 @@ def test_every_payload_of_githubs_webhooks_is_found_once(make_home, throughline,
             "sources": [
                 {"name": "github", "kind": "webhook_logs", "format": "github"}
                 | {"path": "landing/github/"}
-                | _SOURCE
+                | SOURCE
             ],
         }
     )
@@ -172,7 +68,7 @@ def test_every_payload_of_githubs_webhooks_is_found_once(make_home, throughline,
 
     throughline(home, "run", "hourly")
 
-    with _published(home) as con:
+    with published(home) as con:
         ledger = con.execute(
             "select sum(received), sum(accepted), sum(duplicate), sum(quarantined)"
             " from marts.rpt_pipeline"
@@ -204,7 +100,7 @@ def test_an_access_log_becomes_visitors_and_page_views(make_home, throughline, m
             "company": "blog",
             "sources": [
                 {"name": "log", "kind": "event_dumps", "format": "combined_log", "path": "dumps/"}
-                | _SOURCE
+                | SOURCE
                 | {"surface": "web", "lawful_basis": "legitimate_interests"}
             ],
         }
@@ -213,7 +109,7 @@ def test_an_access_log_becomes_visitors_and_page_views(make_home, throughline, m
 
     throughline(home, "run", "hourly")
 
-    with _published(home) as con:
+    with published(home) as con:
         ledger = con.execute(
             "select sum(received), sum(accepted) + sum(quarantined) from marts.rpt_pipeline"
         ).fetchone()
