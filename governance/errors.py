@@ -7,6 +7,8 @@ stopped publishing, 4 our fault.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 class ThroughlineError(Exception):
     """Base of every error raised on purpose.
@@ -54,3 +56,13 @@ class BlockedError(ThroughlineError):
 
 class WarehouseBusyError(UserError):
     """Another process holds the warehouse."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what is behind it, the outermost first."""
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        yield found
+        found = found.__cause__ or found.__context__

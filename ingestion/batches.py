@@ -19,7 +19,6 @@ from governance.keys import Keys
 from governance.masking import mask_text
 from ingestion.containers.rows import Row as FileRow
 from ingestion.delivery import Delivery, narrowed, unwrap
-from ingestion.formats import format_of
 from ingestion.formats.fields import plain
 from ingestion.formats.record import Format
 from ingestion.identifiers import Identifiers
@@ -111,13 +110,15 @@ class SpanReader:
         """Records known by their position alone."""
         return self._judge.unidentified
 
-    def read(self, span: Span, blocks: Iterable[bytes], tally: Tally) -> Iterator[Batch]:
+    def read(
+        self, span: Span, form: Format, blocks: Iterable[bytes], tally: Tally
+    ) -> Iterator[Batch]:
         """The batches of one span of JSON lines; ``tally`` is filled on the way.
 
         The vault and the reject file are safe on disk before the rows that refer to them are handed
         out.
         """
-        self._begin(span)
+        self._begin(span, form)
         for group in _groups(split_lines(blocks, span.start, self._limits.line_bytes)):
             self._group(span, group, tally)
             tally.end = group[-1].offset + group[-1].length
@@ -127,10 +128,10 @@ class SpanReader:
             yield self._flush(tally)
 
     def read_rows(
-        self, span: Span, groups: Iterable[list[FileRow]], tally: Tally
+        self, span: Span, form: Format, groups: Iterable[list[FileRow]], tally: Tally
     ) -> Iterator[Batch]:
         """As ``read``, of a span of rows: of a table, or of lines of text."""
-        self._begin(span)
+        self._begin(span, form)
         for group in groups:
             with _uncollected():
                 for row in group:
@@ -142,8 +143,8 @@ class SpanReader:
         if self._events or self._refused:
             yield self._flush(tally)
 
-    def _begin(self, span: Span) -> None:
-        self._format = format_of(self._source, self._keys.digest, span.segment.name)
+    def _begin(self, span: Span, form: Format) -> None:
+        self._format = form
         self._judge.file = span.identity
 
     def _row(self, span: Span, row: FileRow) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from governance.config import Limits, Source
 from ingestion.compression import DamagedError
@@ -14,7 +14,6 @@ from ingestion.formats.mapped import mapped_paths
 from ingestion.formats.record import Format
 from ingestion.names import did_you_mean
 from ingestion.segments import (
-    HEAD_BYTES,
     Committed,
     Landing,
     Problem,
@@ -34,7 +33,6 @@ def plan_whole(
     committed: Committed | None,
     *,
     again: bool,
-    digest: Callable[[bytes], str],
     limits: Limits,
 ) -> Span | Problem | None:
     """What to read of a whole file: everything, once; nothing when it was read before.
@@ -44,7 +42,7 @@ def plan_whole(
     """
     try:
         if committed is not None and not again:
-            return _changed(landing, segment, committed, digest)
+            return _changed(landing, segment, committed)
         length, content = _digest(landing, segment)
         if not length:
             return None
@@ -52,7 +50,6 @@ def plan_whole(
         if unknown is not None:
             return unknown
         found = None if segment.container == "lines" else count_rows(landing, segment, limits)
-        head = landing.head(segment, HEAD_BYTES)
     except DamagedError as error:
         return damaged(segment, error)
     except FileProblem as error:
@@ -61,15 +58,8 @@ def plan_whole(
         return unreadable(segment, error)
     generation = 1 if committed is None else committed.generation + again
     end = length if found is None else found
-    return Span(
-        segment,
-        generation,
-        0,
-        end,
-        f"{len(head)}:{digest(head)}:{segment.modified}:{content}",
-        content,
-        found,
-    )
+    seen = f"{segment.modified}:{content}"
+    return Span(segment, generation, 0, end, seen, content, found)
 
 
 def rows(landing: Landing, span: Span, form: Format, limits: Limits) -> Iterator[list[Row]]:
@@ -106,16 +96,11 @@ def count_rows(landing: Landing, segment: Segment, limits: Limits) -> int:
         return text_files.count(file)
 
 
-def _changed(
-    landing: Landing, segment: Segment, committed: Committed, digest: Callable[[bytes], str]
-) -> Problem | None:
-    length, expected, modified, content = committed.head_digest.split(":")
-    same_head = digest(landing.head(segment, int(length))) == expected
-    # Reading all of it again costs nearly as much as loading it: only when its time has changed.
-    if (
-        segment.size == committed.size
-        and same_head
-        and (modified == str(segment.modified) or _digest(landing, segment)[1] == content)
+def _changed(landing: Landing, segment: Segment, committed: Committed) -> Problem | None:
+    """A file that is not what was loaded; it is opened only where size and time leave a doubt."""
+    modified, _, content = committed.head_digest.rpartition(":")
+    if segment.size == committed.size and (
+        modified == str(segment.modified) or _digest(landing, segment)[1] == content
     ):
         return None
     again = f"throughline load {segment.source} --again   (reads the whole source from its start)"

@@ -15,7 +15,7 @@ from governance.contracts import Contracts
 from governance.masking import mask_json, mask_text, reduce_url, reduce_urls
 from ingestion.identifiers import Identifiers
 from ingestion.money import amount
-from ingestion.parser import JsonObject, dump
+from ingestion.parser import JsonObject, dump, object_at
 from ingestion.refusals import Reason, Refusal, child
 from ingestion.user_agent import classify
 from ingestion.web import UTM, Address, read_address, shortened
@@ -289,20 +289,6 @@ class Envelope:
             reduced, hits = reduce_urls(text)
             if not hits:
                 self._texts[text] = reduced
-
-
-def object_at(holder: JsonObject, key: str, pointer: str = "") -> JsonObject:
-    """A member that is an object; an absent one is empty.
-
-    Raises:
-        Refusal: it is something else.
-    """
-    value = holder.get(key)
-    if value is None:
-        return {}
-    if type(value) is not dict:
-        raise Refusal(Reason.INVALID_FIELD, child(pointer, key), "must be an object")
-    return value
 
 
 def _string(value: object, pointer: str) -> str:

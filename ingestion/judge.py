@@ -33,10 +33,10 @@ from governance.keys import Keys
 from governance.masking import is_suspect, mask_text
 from ingestion.clock import CLIENTS, Clock, Times, optional_time
 from ingestion.delivery import Delivery
-from ingestion.envelope import Envelope, object_at
+from ingestion.envelope import Envelope
 from ingestion.formats.record import Native
 from ingestion.identifiers import Identifiers
-from ingestion.parser import JsonObject, dump
+from ingestion.parser import JsonObject, dump, object_at
 from ingestion.raw_schema import EVENTS
 from ingestion.refusals import Reason, Refusal
 from ingestion.times import HOUR

@@ -25,7 +25,7 @@ from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from governance.config import Config, Source
-from governance.errors import ThroughlineError, UserError
+from governance.errors import ThroughlineError, UserError, causes
 from governance.home import Home
 from governance.keys import Keys
 from governance.progress import Progress, silent
@@ -67,7 +67,7 @@ class SourceReport:
     waiting: tuple[Waiting, ...]
     problems: tuple[Problem, ...]
     ignored: tuple[Problem, ...] = ()
-    """Files whose ending nobody knows: left alone, and not an error."""
+    """Left alone, and not an error: files whose ending nobody knows, databases being read."""
     postponed: int = 0
     """Dumps beyond ``limits.load_bytes``: the next load reads them."""
 
@@ -322,7 +322,7 @@ def translated(home: Home) -> Iterator[None]:
     except ThroughlineError:
         raise
     except (OSError, duckdb.Error, PipelineStepFailed) as error:
-        for cause in _causes(error):
+        for cause in causes(error):
             if isinstance(cause, ThroughlineError):
                 raise cause from None
             if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -332,15 +332,6 @@ def translated(home: Home) -> Iterator[None]:
             if ours is not None:
                 raise ours from None
         raise
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    found: BaseException | None = error
-    while found is not None and id(found) not in seen:
-        seen.add(id(found))
-        yield found
-        found = found.__cause__ or found.__context__
 
 
 def _chosen(config: Config, names: Sequence[str] | None) -> list[Source]:

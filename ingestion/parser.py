@@ -20,7 +20,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingestion.refusals import Reason, Refusal
+from ingestion.refusals import Reason, Refusal, child
 
 JsonObject = dict[str, Any]
 
@@ -131,3 +131,17 @@ def _explained(line: bytes, message: str) -> Refusal:
     if line.startswith(b"\xef\xbb\xbf"):
         return Refusal(Reason.MALFORMED_JSON, "", "the line starts with a byte order mark")
     return Refusal(Reason.MALFORMED_JSON, "", f"not JSON{where}")
+
+
+def object_at(holder: JsonObject, key: str, pointer: str = "") -> JsonObject:
+    """A member that is an object; an absent one is empty.
+
+    Raises:
+        Refusal: it is something else.
+    """
+    value = holder.get(key)
+    if value is None:
+        return {}
+    if type(value) is not dict:
+        raise Refusal(Reason.INVALID_FIELD, child(pointer, key), "must be an object")
+    return value

@@ -28,6 +28,7 @@ from ingestion.clock import as_microseconds
 from ingestion.compression import DamagedError
 from ingestion.dumps import plan_whole, rows
 from ingestion.formats import format_of
+from ingestion.formats.record import Format
 from ingestion.identifiers import Identifiers
 from ingestion.parser import parse
 from ingestion.planning import plan
@@ -35,7 +36,7 @@ from ingestion.raw_schema import RECEIPTS, SEGMENTS, TABLES
 from ingestion.receipts import Receipt, Receipts
 from ingestion.refusals import Refusal
 from ingestion.rejects import RejectFile
-from ingestion.segments import Committed, Landing, Problem, Span, Waiting
+from ingestion.segments import Committed, Landing, Problem, Segment, Span, Waiting
 
 if TYPE_CHECKING:
     from ingestion.databases import Extraction
@@ -91,11 +92,11 @@ class Reading:
         self._progress = progress
         self._receipts = Receipts()
         self._extracted = {extraction.source: extraction for extraction in extracted}
+        self._formats: dict[tuple[str, str], Format] = {}
+        self._bytes_left = config.limits.load_bytes
         self.sources = [
             self._plan(Landing.of(home, source), positions, again) for source in sources
         ]
-        if not again:  # a source is judged again as a whole
-            self._postpone()
         self.receipts = self._count()
 
     def close(self) -> None:
@@ -153,7 +154,8 @@ class Reading:
             for span in part.spans:
                 tally = Tally(end=span.start)
                 at = span.start
-                for batch in self._batches(reader, part.landing, span, tally):
+                form = self._format(part.source, span)
+                for batch in self._batches(reader, part.landing, span, form, tally):
                     tables = {"events": batch.events, "rejects": batch.rejects}
                     yield {k: t for k, t in tables.items() if t is not None}, tally.end - at
                     at = tally.end
@@ -164,19 +166,28 @@ class Reading:
             rejects.close()
 
     def _batches(
-        self, reader: SpanReader, landing: Landing, span: Span, tally: Tally
+        self, reader: SpanReader, landing: Landing, span: Span, form: Format, tally: Tally
     ) -> Iterator[Batch]:
         if span.segment.container == "lines":
-            yield from reader.read(span, landing.blocks(span.segment, span.start, span.end), tally)
-            return
-        form = format_of(landing.source, self._keys.digest, span.segment.name)
+            blocks = landing.blocks(span.segment, span.start, span.end)
+            return reader.read(span, form, blocks, tally)
         found = rows(landing, span, form, self._config.limits)
-        yield from reader.read_rows(span, found, tally)
+        return reader.read_rows(span, form, found, tally)
+
+    def _format(self, source: Source, span: Span) -> Format:
+        """The format of a span; the files of one table, or of one source, share theirs."""
+        key = (source.name, span.segment.name.rpartition("/")[0] if source.tables else "")
+        if key not in self._formats:
+            self._formats[key] = format_of(source, self._keys.digest, span.segment.name)
+        return self._formats[key]
 
     def _plan(self, landing: Landing, positions: Positions, again: bool) -> SourceReading:
         part = SourceReading(landing)
         for segment in landing.segments():
             committed = positions.get((segment.source, segment.name))
+            if committed is None and not again and self._is_postponed(landing, segment):
+                part.postponed += 1
+                continue
             if landing.source.is_appended:
                 found = plan(
                     landing,
@@ -193,11 +204,12 @@ class Reading:
                     segment,
                     committed,
                     again=again,
-                    digest=self._keys.digest,
                     limits=self._config.limits,
                 )
             if isinstance(found, Span):
                 part.spans.append(found)
+                if not landing.source.is_appended:
+                    self._bytes_left -= segment.size
                 left = segment.size - found.end
                 if landing.source.is_appended and segment.compression is None and left > 0:
                     part.waiting.append(Waiting(segment.source, segment.name, left))
@@ -208,29 +220,20 @@ class Reading:
         extraction = self._extracted.get(landing.source.name)
         if extraction is not None:
             part.problems += extraction.problems
+            part.ignored += extraction.left_alone
         part.problems += landing.problems
         part.ignored += landing.ignored
         return part
 
-    def _postpone(self) -> None:
-        """Leave dumps beyond ``limits.load_bytes`` to the next load.
+    def _is_postponed(self, landing: Landing, segment: Segment) -> bool:
+        """Whether a dump is left to the next load: those of this one fill ``limits.load_bytes``.
 
         A backfill of years is loaded in parts: what was loaded stays when it is stopped, and
-        between two parts other loads have their turn.
+        between two parts other loads have their turn. A dump larger than the limit is a part alone.
         """
-        left = self._config.limits.load_bytes
-        begun = False
-        for part in self.sources:
-            if part.source.is_appended:
-                continue
-            kept: list[Span] = []
-            for span in part.spans:
-                left -= span.segment.size
-                if left >= 0 or not begun:
-                    kept.append(span)
-                begun = True
-            part.postponed = len(part.spans) - len(kept)
-            part.spans = kept
+        untouched = self._bytes_left == self._config.limits.load_bytes
+        beyond = segment.size > self._bytes_left
+        return beyond and not untouched and not landing.source.is_appended
 
     def _is_record(self, line: bytes) -> bool:
         try:
@@ -258,7 +261,7 @@ class Reading:
         if span.rows is None:
             blocks = landing.blocks(span.segment, span.start, span.end)
             return self._receipts.count(blocks, line_bytes=self._config.limits.line_bytes)
-        parts = format_of(landing.source, self._keys.digest, span.segment.name).parts
+        parts = self._format(landing.source, span).parts
         return [Receipt(None, parts * span.rows)] if span.rows else []
 
 

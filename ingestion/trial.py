@@ -143,10 +143,10 @@ def try_source(
         load_began=began,
         remember=lambda identifiers: identifiers.pending.clear(),
     )
+    form = partial(format_of, source, keys.digest)
     try:
         if source.kind == "app_database":
-            return _try_tables(home, source, reader, began, limit)
-        form = partial(format_of, source, keys.digest)
+            return _try_tables(home, source, reader, form, began, limit)
         return _try_files(home, config, source, reader, form, limit, sample)
     finally:
         receipts.close()
@@ -218,13 +218,13 @@ def _try_segment(
     most: int,
 ) -> list[Tried]:
     span = Span(segment, 1, 0, segment.size, "", segment.name)
-    tally = Tally()
+    tally, shape = Tally(), form(segment.name)
     if segment.container == "lines":
         block = first_lines(landing, segment, most, limits.line_bytes)
-        batches = reader.read(span, [block], tally)
+        batches = reader.read(span, shape, [block], tally)
     else:
-        groups = _first(rows(landing, span, form(segment.name), limits), most)
-        batches = reader.read_rows(span, groups, tally)
+        groups = _first(rows(landing, span, shape, limits), most)
+        batches = reader.read_rows(span, shape, groups, tally)
     return _tried(batches, segment.name)[:most]
 
 
@@ -264,7 +264,12 @@ def _first(groups: Iterable[list[Row]], most: int) -> Iterator[list[Row]]:
 
 
 def _try_tables(
-    home: Home, source: Source, reader: SpanReader, began: datetime, limit: int
+    home: Home,
+    source: Source,
+    reader: SpanReader,
+    form: Callable[[str], Format],
+    began: datetime,
+    limit: int,
 ) -> Trial:
     from ingestion.databases import check  # imports SQLAlchemy, which files do not need
 
@@ -280,7 +285,8 @@ def _try_tables(
         span = Span(segment, 1, 0, len(checked.records), "", name)
         numbered = [Row(i, record, b"", None) for i, record in enumerate(checked.records)]
         of_table = _tried(
-            reader.read_rows(span, [numbered] if numbered else [], Tally()), checked.table
+            reader.read_rows(span, form(name), [numbered] if numbered else [], Tally()),
+            checked.table,
         )
         found += of_table
         shown += chosen(of_table, limit)

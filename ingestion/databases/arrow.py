@@ -16,8 +16,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 from dlt.sources.sql_database import TableLoader, sql_table
 
+from governance.errors import causes
 from ingestion.databases.frozen import Frozen
-from ingestion.databases.trouble import causes
 from ingestion.databases.types import Cast, UnfitError, arrow_type, finish
 
 FIRST_ROWS = 200

@@ -36,8 +36,6 @@ PAUSES = (1.0, 4.0)
 """Seconds before the second and the third try of what may be over soon."""
 SAMPLE_ROWS = 10
 
-_POLL_SECONDS = 0.2
-
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
@@ -46,6 +44,8 @@ class Extraction:
     source: str
     tables: tuple[TableRead, ...] = ()
     problems: tuple[Problem, ...] = ()
+    left_alone: tuple[Problem, ...] = ()
+    """Not an error: another load reads the source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,12 @@ def extract(
         accept_deletes: believe it when most rows of a table are gone.
 
     Returns:
-        what was read, and a problem for each table, or for the database, that could not be.
+        what was read, and a problem for each table, or for the database, that could not be; no
+        table at all while another load reads the same source.
     """
-    with _only_one(home, source, progress):
+    with _only_one(home, source) as free:
+        if not free:
+            return _busy(source, on_purpose=full or accept_deletes)
         try:
             database = open_database(home, source)
         except Trouble as trouble:
@@ -159,20 +162,35 @@ def _spared(source: Source, read: TableRead) -> Problem:
     )
 
 
+def _busy(source: Source, *, on_purpose: bool) -> Extraction:
+    """Another load reads the source: this one has nothing to do, unless it was to do more."""
+    found = Problem(
+        source.name,
+        str(source.url),
+        "is being read by another load, so this one leaves it alone",
+        "What is new is loaded with the next run. To read more than that, run again later.",
+    )
+    if on_purpose:
+        return Extraction(source.name, problems=(found,))
+    return Extraction(source.name, left_alone=(found,))
+
+
 @contextmanager
-def _only_one(home: Home, source: Source, progress: Progress) -> Iterator[None]:
-    """Hold the source: of two loads the second waits, and then finds nothing new."""
+def _only_one(home: Home, source: Source) -> Iterator[bool]:
+    """Hold the source; False where another load does.
+
+    Nobody waits: the first reading of a large table takes hours, and the other sources of an
+    hourly run have nothing to do with it.
+    """
     folder = Path(source.location(home))
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / ".reading.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                progress(f"Waiting for another load of {source.name}", 0)
-                time.sleep(_POLL_SECONDS)
-        yield
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
     finally:
         os.close(descriptor)

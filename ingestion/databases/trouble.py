@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from governance.config import Source
+from governance.errors import causes
 
 Place = Literal["source", "table"]
 
@@ -188,13 +188,3 @@ def _kind_of(driver: Any, error: DBAPIError, said: str) -> _Kind:
     if isinstance(error, OperationalError) and ("connection" in said or "timeout" in said):
         return _LOST
     return _OTHER
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what is behind it, the outermost first."""
-    seen: set[int] = set()
-    found: BaseException | None = error
-    while found is not None and id(found) not in seen:
-        seen.add(id(found))
-        yield found
-        found = found.__cause__ or found.__context__

@@ -17,8 +17,7 @@ from decimal import Decimal
 from ingestion.delivery import Delivery
 from ingestion.formats.record import Format, Native
 from ingestion.money import amount as money
-from ingestion.parser import JsonObject
-from ingestion.refusals import Reason, Refusal
+from ingestion.parser import JsonObject, object_at
 
 _SURFACES = {"web": "web", "ios": "mobile", "android": "mobile"}
 _CALLS = {"$identify": "identify", "$groupidentify": "group"}
@@ -40,8 +39,8 @@ def to_native(record: JsonObject, delivery: Delivery, item: int) -> Native:  # n
         Refusal: a member that must be an object is not one.
     """
     said = record.get("event_type")
-    properties = _object(record, "event_properties")
-    traits = _object(record, "user_properties")
+    properties = object_at(record, "event_properties")
+    traits = object_at(record, "user_properties")
     call = _CALLS.get(said) if type(said) is str else None
     is_page = said == _PAGE_VIEWED
     event: JsonObject = {
@@ -65,7 +64,7 @@ def _subject(record: JsonObject, traits: JsonObject) -> JsonObject:
     subject: JsonObject = {
         "user_id": _first(record, ("user_id",)),
         "device_id": _first(record, ("device_id",)),
-        "account_id": _account(_object(record, "groups")),
+        "account_id": _account(object_at(record, "groups")),
     }
     if subject["user_id"] is not None:
         for name in _CONTACTS:
@@ -143,15 +142,6 @@ def _first(holder: JsonObject, names: tuple[str, ...]) -> object:
         if value is not None and value != "":
             return value
     return None
-
-
-def _object(holder: JsonObject, key: str) -> JsonObject:
-    value = holder.get(key)
-    if value is None:
-        return {}
-    if type(value) is not dict:
-        raise Refusal(Reason.INVALID_FIELD, f"/{key}", "must be an object")
-    return value
 
 
 FORMAT = Format(

@@ -39,7 +39,6 @@ _NAMES: dict[Rows, tuple[tuple[str, str], ...]] = {
     "subscriptions": (("subscription_started", "track"), ("subscription_ended", "track")),
 }
 _SECOND = {"orders": "refunded_at", "subscriptions": "ended_at"}
-_TIMES = ("occurred_at", "sent_at", "received_at", "refunded_at", "ended_at")
 _MONEY = ("amount", "refunded_amount")
 _SUBJECT = ("user_id", "anonymous_id", "device_id", "account_id", "email", "phone")
 _CONTEXT = (
@@ -103,28 +102,45 @@ class _Rules:
         """One part of one record in native form."""
         if self._table is None:
             return self._event(record, delivery)
-        event = {"event_id": self._row_id(record, item)}
         seen = {
             "kind": _KINDS[self._rows],
             "version_at": plain(record.get(VERSION_AT)),
         }
         observed = plain(record.get(OBSERVED_AT))
         if record.get(DELETED) is True:
-            name = "deleted" if self._rows == "events" else _NAMES[self._rows][item][0]
-            event |= {"event_name": name, "occurred_at": observed, "subject": {}}
-            return Native(event, record, None, None, observed, False, **seen, deleted=True)
-        event = self._common(record) | event
-        gone = False
-        if self._rows == "consents":
-            event["occurred_at"] = self._agreed_at(record)
-        if self._rows != "events":
-            event["event_name"], event["event_type"] = _NAMES[self._rows][item]
-            gone = self._part(event, record, item)
-        if event.get("occurred_at") is None and (gone or self._rows in ("persons", "accounts")):
-            event["occurred_at"] = plain(record.get(VERSION_AT))
+            event, gone = self._nothing(record, item, observed), True
+        else:
+            event, gone = self._row(record, item)
         return Native(
             event, record, None, None, observed, False, **seen, deleted=gone, classes=self._classes
         )
+
+    def _nothing(self, record: JsonObject, item: int, time: object) -> JsonObject:
+        """What is left of a row, or of a part of one, that is not there: that it is not."""
+        names = _NAMES.get(self._rows, (("deleted", "track"),))
+        name, kind = names[item]
+        return {
+            "event_id": self._row_id(record, item),
+            "event_name": name,
+            "event_type": kind,
+            "occurred_at": time,
+            "subject": {},
+        }
+
+    def _row(self, record: JsonObject, item: int) -> tuple[JsonObject, bool]:
+        """The event of a part of a row, and whether there is no such part."""
+        event = self._common(record)
+        if self._rows == "consents":
+            event["occurred_at"] = self._agreed_at(record)
+        event["event_id"] = self._row_id(record, item, event["occurred_at"])
+        if self._rows == "events":
+            return event, False
+        event["event_name"], event["event_type"] = _NAMES[self._rows][item]
+        if not self._part(event, record, item):
+            return self._nothing(record, item, plain(record.get(VERSION_AT))), True
+        if event["occurred_at"] is None and self._rows in ("persons", "accounts"):
+            event["occurred_at"] = plain(record.get(VERSION_AT))
+        return event, False
 
     def _event(self, record: JsonObject, delivery: Delivery) -> Native:
         event = self._common(record)
@@ -141,7 +157,7 @@ class _Rules:
             classes=self._classes,
         )
 
-    def _row_id(self, record: JsonObject, item: int) -> object:
+    def _row_id(self, record: JsonObject, item: int, agreed_at: object = None) -> object:
         assert self._table is not None
         if self._rows == "events" and "event_id" in self._read:
             own = text(self._read["event_id"](record))
@@ -150,6 +166,9 @@ class _Rules:
         name = f"{self._table.table}:{record.get(KEY)}"
         if self._rows in _HISTORIES:
             version = record.get(HASH) or plain(record.get(OBSERVED_AT))
+            if self._rows == "consents":
+                # Denied, granted, and denied again is three statements, though the row is the same.
+                version = f"{version}:{agreed_at}"
             # Keyed: by the bare digest of a row anybody could try out addresses.
             return f"{name}:{self._digest(str(version).encode())}"
         return f"{name}:1" if item else name
@@ -185,10 +204,10 @@ class _Rules:
         return observed if said is None or said > str(observed) else said
 
     def _part(self, event: JsonObject, record: JsonObject, item: int) -> bool:
-        """Make the event of one part of a row; whether that part does not exist."""
+        """Make the event of one part of a row; whether there is such a part."""
         if self._rows == "subscriptions" and item == 1:
             event["occurred_at"] = self._time(record, "ended_at")
-            return event["occurred_at"] is None
+            return event["occurred_at"] is not None
         if self._rows == "orders" and item == 1:
             event["occurred_at"] = self._time(record, "refunded_at")
             refund = self._revenue(record, "refunded_amount")
@@ -196,8 +215,8 @@ class _Rules:
             if refund:
                 refund["amount"] = -abs(refund["amount"])
                 event["revenue"] = refund
-            return event["occurred_at"] is None or not refund or not refund["amount"]
-        return False
+            return event["occurred_at"] is not None and bool(refund and refund["amount"])
+        return True
 
     def _who(self, record: JsonObject) -> JsonObject:
         subject: JsonObject = {name: text(read(record)) for name, read in self._subject}

@@ -17,7 +17,7 @@ from typing import Any
 from ingestion.delivery import Delivery
 from ingestion.formats.record import Format, Native
 from ingestion.money import amount as money
-from ingestion.parser import JsonObject
+from ingestion.parser import JsonObject, object_at
 from ingestion.refusals import Reason, Refusal
 
 _TYPES = ("track", "page", "screen", "identify", "group", "alias")
@@ -49,7 +49,7 @@ def to_native(record: JsonObject, delivery: Delivery, item: int) -> Native:  # n
     """
     body = delivery.body
     call = _call_type(record, delivery.path)
-    context = _object(record, "context")
+    context = object_at(record, "context")
     as_sent, around = record, body if record is not body else None
     if around is not None and type(body.get("context")) is dict:
         context = {**body["context"], **context}
@@ -87,12 +87,12 @@ def _subject(record: JsonObject, context: JsonObject, call: str) -> JsonObject:
     subject: JsonObject = {
         "user_id": record.get("userId"),
         "anonymous_id": record.get("anonymousId"),
-        "device_id": _object(context, "device", "/context").get("id"),
+        "device_id": object_at(context, "device", "/context").get("id"),
         "account_id": record.get("groupId") or context.get("groupId"),
     }
     if call == "identify":
         # Elsewhere context.traits is what the SDK remembers, and may be the previous user's.
-        traits = _object(context, "traits", "/context") | _object(record, "traits")
+        traits = object_at(context, "traits", "/context") | object_at(record, "traits")
         subject["email"] = traits.get("email")
         subject["phone"] = traits.get("phone")
     return subject
@@ -102,13 +102,13 @@ def _properties(record: JsonObject, context: JsonObject, call: str) -> JsonObjec
     if call == "alias":
         return {"previous_id": record.get("previousId")}
     if call in ("identify", "group"):
-        traits = _object(context, "traits", "/context") if call == "identify" else {}
-        traits = traits | _object(record, "traits")
+        traits = object_at(context, "traits", "/context") if call == "identify" else {}
+        traits = traits | object_at(record, "traits")
         if call == "identify":
             traits.pop("email", None)
             traits.pop("phone", None)
         return traits
-    properties = _object(record, "properties")
+    properties = object_at(record, "properties")
     category = record.get("category")
     if category is not None and "category" not in properties:
         properties = {**properties, "category": category}
@@ -118,7 +118,7 @@ def _properties(record: JsonObject, context: JsonObject, call: str) -> JsonObjec
 def _context(
     record: JsonObject, context: JsonObject, properties: JsonObject, call: str
 ) -> JsonObject:
-    page = _object(context, "page", "/context")
+    page = object_at(context, "page", "/context")
     if call == "page":
         page = {
             **page,
@@ -129,11 +129,11 @@ def _context(
             },
         }
     name = record.get("name") or properties.get("name")
-    library = _object(context, "library", "/context")
-    device = _object(context, "device", "/context")
+    library = object_at(context, "library", "/context")
+    device = object_at(context, "device", "/context")
     return {
         "platform": _platform(record, context, device, library),
-        "app_version": _object(context, "app", "/context").get("version"),
+        "app_version": object_at(context, "app", "/context").get("version"),
         "library": library.get("name"),
         "library_version": library.get("version"),
         "session_id": context.get("sessionId"),
@@ -156,7 +156,7 @@ def _platform(
 ) -> str | None:
     for said in (
         device.get("type"),
-        _object(context, "os", "/context").get("name"),
+        object_at(context, "os", "/context").get("name"),
         record.get("channel"),
     ):
         if type(said) is str and said.lower() in _PLATFORMS:
@@ -179,15 +179,6 @@ def _revenue(event: Any, properties: JsonObject) -> JsonObject | None:
         "currency": properties.get("currency"),
         "order_id": properties.get("orderId") if order is None else order,
     }
-
-
-def _object(holder: JsonObject, key: str, pointer: str = "") -> JsonObject:
-    value = holder.get(key)
-    if value is None:
-        return {}
-    if type(value) is not dict:
-        raise Refusal(Reason.INVALID_FIELD, f"{pointer}/{key}", "must be an object")
-    return value
 
 
 FORMAT = Format(

@@ -37,7 +37,7 @@ def shop(name: str, source: dict) -> dict:
     }
 
 
-def equals(home, reference) -> None:
+def assert_equals_reference(home, reference) -> None:
     """The published marts say what is known of this shop."""
     with published(home) as con:
         found = con.execute(

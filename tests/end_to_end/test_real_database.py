@@ -7,7 +7,7 @@ import json
 import duckdb
 import pytest
 
-from tests.end_to_end.real_shop import LINE, equals, shop
+from tests.end_to_end.real_shop import LINE, assert_equals_reference, shop
 
 pytestmark = pytest.mark.material
 
@@ -32,7 +32,7 @@ def test_a_real_shop_as_a_database_equals_its_reference_numbers(
 
     throughline(home, "run", "hourly")
 
-    equals(home, reference)
+    assert_equals_reference(home, reference)
 
 
 def _write_database(parquet, root) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.end_to_end.real_shop import LINE, SOURCE, equals, published, shop
+from tests.end_to_end.real_shop import LINE, SOURCE, assert_equals_reference, published, shop
 
 pytestmark = pytest.mark.material
 
@@ -34,7 +34,7 @@ def test_a_real_shop_as_a_dump_equals_its_reference_numbers(
 
     throughline(home, "run", "hourly")
 
-    equals(home, reference)
+    assert_equals_reference(home, reference)
 
 
 def test_every_payload_of_githubs_webhooks_is_found_once(make_home, throughline, material):

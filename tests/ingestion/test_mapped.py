@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,7 +14,7 @@ from ingestion.refusals import Reason, Refusal
 
 
 def digest(data: bytes) -> str:
-    return f"<{len(data)}>"
+    return sha256(data).hexdigest()
 
 
 def native(mapping, record, table=None, item=0):
@@ -116,7 +117,7 @@ def test_an_amount_that_is_none_is_refused(decimal, written) -> None:
 def test_a_hashed_field_keeps_nothing_of_what_it_was() -> None:
     mapping = {"anonymous_id": {"template": "{host} {agent}", "hash": True}}
     found = event(mapping, {"host": "203.0.113.9", "agent": "x"})
-    assert found["subject"]["anonymous_id"] == "<13>"
+    assert found["subject"]["anonymous_id"] == digest(b"203.0.113.9 x")
 
 
 def test_a_star_takes_what_is_mapped_nowhere_else() -> None:
@@ -199,7 +200,10 @@ def test_an_order_is_a_sale_and_what_was_refunded_of_it() -> None:
 @pytest.mark.parametrize("back", [None, 0])
 def test_a_refund_that_is_not_or_no_more_gives_no_event(back) -> None:
     row = ROW | {"at": date(2026, 4, 1), "sum": 10, "back": back, "back_at": None}
-    assert native(ORDER, row, "orders", 1).deleted
+    found = native(ORDER, row, "orders", 1)
+    assert found.deleted
+    assert found.event["subject"] == {}
+    assert found.event.keys() == {"event_id", "event_name", "event_type", "occurred_at", "subject"}
 
 
 def test_a_row_that_is_gone_is_a_version_without_an_event() -> None:
@@ -224,7 +228,7 @@ def test_what_is_mapped_later_leaves_the_ids_of_rows_as_they_were() -> None:
 
 def test_the_digest_of_a_person_is_keyed() -> None:
     found = native({"user_id": "id"}, ROW, "persons").event["event_id"]
-    assert found == "t:[7]:<2>"
+    assert found == f"t:[7]:{digest(b'h1')}"
 
 
 @pytest.mark.parametrize("at", [None, "soon", "2027-01-01T00:00:00Z"])
@@ -232,6 +236,13 @@ def test_an_agreement_without_a_time_that_can_be_counts_from_when_it_was_read(at
     mapping = {"user_id": "id", "occurred_at": "at", "consent": {"analytics": "ok"}}
     found = native(mapping, ROW | {"at": at, "ok": False}, "consents")
     assert found.event["occurred_at"] == "2026-04-02T00:00:00.000000Z"
+
+
+def test_agreeing_to_what_was_agreed_to_before_is_a_statement_of_its_own() -> None:
+    mapping = {"user_id": "id", "consent": {"analytics": "ok"}}
+    later = ROW | {"_tl_observed_at": datetime(2026, 5, 1, tzinfo=UTC)}
+    first, again = (native(mapping, row | {"ok": False}, "consents") for row in (ROW, later))
+    assert first.event["event_id"] != again.event["event_id"]
 
 
 def test_a_subscription_ends_when_its_end_has_come() -> None:

@@ -15,6 +15,7 @@ from governance.home import Home
 from governance.keys import make_keys
 from governance.masking import mask_text
 from ingestion.batches import SpanReader, Tally
+from ingestion.formats import format_of
 from ingestion.identifiers import Identifiers
 from ingestion.receipts import Receipts
 from ingestion.rejects import RejectFile
@@ -59,7 +60,7 @@ def read(tmp_path_factory):
         tally = Tally()
         blocks = [data[i : i + step] for i in range(0, len(data), step)]
         events = []
-        for batch in reader.read(span, blocks, tally):
+        for batch in reader.read(span, format_of(SOURCES[form], keys.digest), blocks, tally):
             events += batch.events.to_pylist() if batch.events else []
         rejects.close()
         received = sum(r.records for r in receipts.count([data], line_bytes=LIMITS.line_bytes))
