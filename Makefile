@@ -41,7 +41,7 @@ dev: .venv/.installed  ## the Dagster UI on the demo's home
 	@.venv/bin/throughline dev
 
 test: .venv/.installed clients lint types imports parse  ## every check: lint, types, import law, dbt parse, all tests
-	@$(PY) -m pytest --numprocesses 2 --dist loadfile
+	@$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-long: .venv/.installed  ## the proofs that take too long for `make test`
 	@$(PY) -m pytest -m long

@@ -20,7 +20,6 @@ FieldClass = Literal[
 Role = Literal["analyst"]
 
 FIELD_CLASSES: tuple[FieldClass, ...] = get_args(FieldClass)
-ROLES: tuple[Role, ...] = get_args(Role)
 
 # A contract is a review, so it cannot call a property unreviewed.
 CONTRACT_CLASSES: tuple[FieldClass, ...] = tuple(c for c in FIELD_CLASSES if c != "unreviewed")
