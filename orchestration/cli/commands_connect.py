@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from governance.config.mapping import RecordKind
     from governance.home import Home
     from ingestion.trial import Tried
-    from orchestration.connect.session import Connection
+    from orchestration.connect.connection import Connection
 
 _SHOWN_CHARS = 24
 _PIPED_WIDTH = 120
@@ -74,8 +74,9 @@ def connect(
     ] = False,
 ) -> None:
     """Add a source: look at a folder or database, try its first records, write the YAML."""
+    from orchestration.connect.choices import KNOWN_FORMATS, KNOWN_KINDS, SURFACES, TRUSTS
     from orchestration.connect.questions import Given, Terminal, Unattended
-    from orchestration.connect.session import KNOWN_FORMATS, KNOWN_KINDS, SURFACES, TRUSTS, propose
+    from orchestration.connect.session import propose
 
     shared = state(context)
     home, _, keys = shared.opened()
@@ -141,7 +142,7 @@ def _refuse_unknown(said: str | None, option: str, known: tuple[str, ...]) -> No
 
 
 def _table(given: str) -> tuple[str, RecordKind | None]:
-    from orchestration.connect.session import parse_table
+    from orchestration.connect.choices import parse_table
 
     if "=" not in given:
         return given, None

@@ -66,7 +66,7 @@ def backup(
     ] = None,
 ) -> None:
     """Copy the whole home, its keys apart; waits for a run that works."""
-    from orchestration.backup import back_up
+    from orchestration.backup.take import back_up
 
     shared = state(context)
     with shared.output.progress() as progress:
@@ -100,7 +100,7 @@ def restore(
 ) -> None:
     """Make the empty folder named by --home what it was at the backup."""
     from governance.home import HOME_VARIABLE, Home
-    from orchestration.backup import restore as restore_home
+    from orchestration.backup.restore import restore as restore_home
 
     shared = state(context)
     named = shared.given_home or Path(os.environ.get(HOME_VARIABLE) or "data")

@@ -9,7 +9,7 @@ from governance.config import Mapping
 from governance.errors import UserError
 from ingestion.names import did_you_mean
 from orchestration.connect.block import Entry, Items
-from orchestration.connect.guess import Guess
+from orchestration.connect.guess.matching import Guess
 from orchestration.connect.tables import TableLook
 
 _CONSENT_KINDS = "consent | contract | legitimate_interests | not_personal"

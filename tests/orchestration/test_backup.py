@@ -19,8 +19,11 @@ from governance.errors import UserError
 from governance.home import Home
 from governance.keys import make_keys
 from governance.warehouse import SCHEMA_VERSION
-from orchestration import backup as module
-from orchestration.backup import back_up, read_backup, restore
+from orchestration.backup import copying
+from orchestration.backup import restore as restoring
+from orchestration.backup.manifest import read_backup
+from orchestration.backup.restore import restore
+from orchestration.backup.take import back_up
 from orchestration.publishing import current_file, current_version, versions
 from tests.conftest import MINIMAL, ROOT
 from tests.orchestration.publishing.conftest import Shop
@@ -124,7 +127,7 @@ def test_readers_of_a_moved_home_find_its_own_files(shop: Shop, tmp_path: Path) 
                 " where table_name = 'fct_events' and column_name = 'event_id'"
             ).fetchone() == ("What event_id means: the user's word.",)
         for file in version.manifest.files:
-            assert module._digest(folder / file.path) == (file.bytes, file.sha256)
+            assert copying._digest(folder / file.path) == (file.bytes, file.sha256)
     assert current_file(home).exists()
 
 
@@ -133,7 +136,7 @@ def test_a_killed_backup_leaves_no_folder_that_looks_whole(shop: Shop, tmp_path:
 import os, sys
 from pathlib import Path
 from governance.home import Home
-from orchestration.backup import back_up
+from orchestration.backup.take import back_up
 def progress(label, done, total=None):
     if done == 3:
         os.kill(os.getpid(), 9)
@@ -164,7 +167,7 @@ def test_a_killed_restore_leaves_no_home_and_the_next_one_starts_over(
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "relocate", killed)  # late: all but the configuration is in place
+        patch.setattr(restoring, "relocate", killed)  # late: all but the configuration is in place
         with pytest.raises(KilledError):
             restore(home, tmp_path / "b", keys_from=tmp_path / "k")
     assert home.warehouse.exists()
@@ -275,7 +278,7 @@ def test_a_growing_segment_is_copied_as_far_as_it_was(
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = shop.home.landing / "web" / "a.jsonl"
-    copy = module._copy_bytes
+    copy = copying.copy_bytes
 
     def appending(source: Path, target: Path, limit: int) -> tuple[int, str]:
         if source == segment:
@@ -283,7 +286,7 @@ def test_a_growing_segment_is_copied_as_far_as_it_was(
                 file.write('{"n": 2}\n')
         return copy(source, target, limit)
 
-    monkeypatch.setattr(module, "_copy_bytes", appending)
+    monkeypatch.setattr(copying, "copy_bytes", appending)
     back_up(shop.home, tmp_path / "b")
     monkeypatch.undo()
     restore(Home(tmp_path / "new"), tmp_path / "b")

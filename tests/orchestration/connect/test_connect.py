@@ -491,7 +491,7 @@ def test_a_person_is_asked_a_few_questions_about_a_database(home, shop):
 
 
 def test_a_write_that_fails_takes_the_secret_back(home, database, monkeypatch):
-    monkeypatch.setattr("orchestration.connect.session.replace_file", _full)
+    monkeypatch.setattr("orchestration.connect.steps.replace_file", _full)
     given = Given(name="shop", url=database.url, lawful_basis="contract")
     found = propose(home, load_keys(home), given, Person())
     before = home.env.read_bytes(), home.config.read_bytes()

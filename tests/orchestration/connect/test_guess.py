@@ -7,7 +7,8 @@ import pytest
 
 from governance.config import Mapping, Table
 from orchestration.connect.columns import Column, columns_of
-from orchestration.connect.guess import guess_records, guess_table
+from orchestration.connect.guess.records import guess_records
+from orchestration.connect.guess.table import guess_table
 from orchestration.connect.words import pieces
 
 NOW = datetime(2026, 4, 13, tzinfo=UTC)

@@ -22,7 +22,7 @@ from orchestration.publishing import (
     current_version,
     deliver,
     deliver_behind,
-    postgres_target,
+    postgres_swap,
     target_states,
 )
 from tests.conftest import ROOT
@@ -313,7 +313,7 @@ KILLED = """
     def wait(*arguments):
         print("loaded", flush=True)
         time.sleep(60)
-    postgres_target._swap = wait
+    postgres_target.swap = wait
     deliver(home, config.publish.to[0], load_keys(home), config)
 """
 
@@ -350,7 +350,7 @@ def test_a_failure_in_the_swap_changes_nothing(shop, bi, monkeypatch: pytest.Mon
         connection.execute("select 1 / 0")
 
     with monkeypatch.context() as patch:
-        patch.setattr(postgres_target, "_hand_on", broken)
+        patch.setattr(postgres_swap, "hand_on", broken)
         assert "division by zero" in str(send(shop).error)
     assert schemas(bi) == ["analytics"]
     assert bi("select sum(persons) from analytics.rpt_daily") == [(20,)]
