@@ -1,7 +1,8 @@
 """A home: the folder that holds everything of one company.
 
-``throughline.yml`` and ``contracts/`` belong to its owner and live in git; ``.env`` holds secrets;
-all other paths are made by the program. A tenant is a home, so no query can cross tenants.
+``throughline.yml``, ``contracts/`` and ``identity_overrides.jsonl`` belong to its owner and live in
+git; ``.env`` holds secrets; all other paths are made by the program. A tenant is a home, so no
+query can cross tenants.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ class Home:
     @property
     def contracts(self) -> Path:
         return self.root / "contracts"
+
+    @property
+    def identity_overrides(self) -> Path:
+        """What people said about identifiers; absent when nobody said anything."""
+        return self.root / "identity_overrides.jsonl"
 
     @property
     def env(self) -> Path:

@@ -41,7 +41,7 @@ _REMEMBERED = 1 << 16
 _SHORT = 128
 _NAMESPACES = 20
 _NO_ADDRESS = Address(None, None, None, {}, None, 0)
-_namespace = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}").fullmatch
+is_namespace = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}").fullmatch
 _is_code = re.compile(r"[A-Za-z]{2}").fullmatch
 
 
@@ -175,7 +175,7 @@ class Envelope:
         found: dict[str, str] = {}
         for written, value in given.items():
             namespace = written.lower()
-            if not _namespace(namespace) or namespace in found or mask_text(namespace)[1]:
+            if not is_namespace(namespace) or namespace in found or mask_text(namespace)[1]:
                 # The pointer stops above it: a key may be anybody's address.
                 raise Refusal(
                     Reason.INVALID_FIELD,

@@ -31,6 +31,7 @@ from governance.keys import Keys
 from governance.progress import Progress, silent
 from governance.warehouse import disk_full, explain, open_warehouse, warehouse_lock
 from ingestion.exchange_rates import read_exchange_rates
+from ingestion.identity_overrides import overrides_table, read_overrides
 from ingestion.raw_schema import TABLES
 from ingestion.reading import Reading, SourceReading
 from ingestion.rejects import delete_unreferenced
@@ -286,7 +287,11 @@ def loading(
                 progress=progress or silent,
             )
             try:
-                source = landing(reading, read_exchange_rates(home, config))
+                source = landing(
+                    reading,
+                    read_exchange_rates(home, config),
+                    overrides_table(read_overrides(home, keys)),
+                )
                 pipeline = dlt.pipeline(
                     PIPELINE,
                     pipelines_dir=str(home.dlt),

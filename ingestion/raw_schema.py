@@ -162,10 +162,26 @@ EXCHANGE_RATES = pa.schema(
     ]
 )
 
+# a is the stronger of the two: the smaller (priority of the kind, kind, value)
+IDENTITY_OVERRIDES = pa.schema(
+    [
+        pa.field("action", pa.string(), nullable=False),  # link | unlink | reset
+        pa.field("a_kind", pa.string(), nullable=False),
+        pa.field("a_value", pa.string(), nullable=False),  # tokens for direct identifiers
+        pa.field("b_kind", pa.string(), nullable=False),
+        pa.field("b_value", pa.string(), nullable=False),
+        pa.field("author", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("stated_at", TIME, nullable=False),  # information only: the last line counts
+        pa.field("position", pa.int64(), nullable=False),  # line of the file, from 1
+    ]
+)
+
 TABLES = {
     "events": EVENTS,
     "rejects": REJECTS,
     "segments": SEGMENTS,
     "receipts": RECEIPTS,
     "exchange_rates": EXCHANGE_RATES,
+    "identity_overrides": IDENTITY_OVERRIDES,
 }

@@ -16,6 +16,7 @@ from governance.errors import UserError, WarehouseBusyError
 from governance.home import Home
 from governance.keys import load_keys
 from governance.warehouse import lock_holder, marker_of, refuse_version, warehouse_lock
+from ingestion.identity_overrides import read_overrides
 from orchestration.publishing import current_file, target_states, versions
 from orchestration.status import read_last_build
 
@@ -44,7 +45,7 @@ class Check:
 def examine(home: Home) -> list[Check]:
     """All checks of a home. Nothing is changed and nothing waits."""
     checks = [*_programs(), *_disk(home), *_keys(home), *_env_file(home), *_configuration(home)]
-    checks += [*_lock(home), *_versions(home), *_build(home), *_published(home)]
+    checks += [*_overrides(home), *_lock(home), *_versions(home), *_build(home), *_published(home)]
     try:
         config = load_config(home)
     except UserError:
@@ -105,6 +106,20 @@ def _configuration(home: Home) -> Iterator[Check]:
         yield Check("configuration", finding.level, finding.what, finding.fix)
     if not findings:
         yield Check("configuration", "ok", "throughline.yml and contracts can be used")
+
+
+def _overrides(home: Home) -> Iterator[Check]:
+    """Whether the next load can read what people said; without keys nobody can tell."""
+    try:
+        keys = load_keys(home)
+    except UserError:
+        return  # the check of the keys has said why
+    try:
+        said = read_overrides(home, keys)
+    except UserError as error:
+        yield Check("identity overrides", "error", error.what, error.fix)
+    else:
+        yield Check("identity overrides", "ok", f"{len(said)} statements" if said else "none")
 
 
 def _lock(home: Home) -> Iterator[Check]:

@@ -1,9 +1,10 @@
 """What the marts are a function of, as one digest, and whether the last build vouches for them.
 
-State marts depend on accepted records, rejects, rates, configuration and the code that models them;
-on no clock and no load order. An hourly run that finds all of these as they were when the current
-version was published ends after the load. The nightly run and runs from the UI always build. The
-same note is the gate of publishing: no whole build with passing checks, no new version.
+State marts depend on accepted records, rejects, rates, identity overrides, configuration and the
+code that models them; on no clock and no load order. An hourly run that finds all of these as they
+were when the current version was published ends after the load. The nightly run and runs from the
+UI always build. The same note is the gate of publishing: no whole build with passing checks, no new
+version.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from orchestration.publishing import current_version
 
 _PUBLISHING = Path(__file__).parent / "publishing"
 
-# A load that read anything left a row in raw.segments; the rates are replaced by every load.
+# A load that read anything left a row in raw.segments; rates and overrides are replaced by every
+# load.
 _LOADS = """
     select distinct segments._dlt_load_id
     from raw.segments
@@ -33,6 +35,7 @@ _LOADS = """
     order by all
 """
 _RATES = "select date, currency, rate from raw.exchange_rates order by all"
+_OVERRIDES = "select * exclude (_dlt_load_id) from raw.identity_overrides order by all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def inputs_digest(home: Home, config: Config, connection: duckdb.DuckDBPyConnect
     seen = hashlib.sha256(project_digest(home, config).encode())
     for source in sorted(_PUBLISHING.glob("*.py")):
         seen.update(source.read_bytes())
-    for query in (_LOADS, _RATES, "from meta.warehouse"):
+    for query in (_LOADS, _RATES, _OVERRIDES, "from meta.warehouse"):
         for row in connection.execute(query).fetchall():
             seen.update(repr(row).encode())
     return seen.hexdigest()[:32]

@@ -10,12 +10,14 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from governance.config import Config, Source, is_address
-from governance.errors import WarehouseBusyError
+from governance.errors import UserError, WarehouseBusyError
 from governance.home import Home
 from governance.keys import Keys
 from governance.warehouse import Holder, lock_holder, open_warehouse, warehouse_lock
+from ingestion.identity_overrides import overrides_table, read_overrides
 from ingestion.segments import Landing as Folder
 from orchestration import inputs
 from orchestration.dbt import Failure, read_report, target_folder
@@ -31,7 +33,23 @@ _POSITIONS = """
     ) = 1
 """
 
+# Of the load that read the file last.
+_OVERRIDES = """
+    select * exclude (_dlt_load_id) from raw.identity_overrides
+    where _dlt_load_id in (select load_id from raw._dlt_loads where status = 0)
+    order by position
+"""
+
 _Positions = dict[tuple[str, str], tuple[int, int]]  # offset read to, size of the file then
+Overrides = Literal["loaded", "waiting", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What the warehouse knows of the files it was loaded from."""
+
+    positions: _Positions
+    overrides: list[tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +96,8 @@ class Status:
     """Everything ``throughline status`` shows; ``next_command`` is what to type now.
 
     ``failing_checks`` of the last run are beside the failed tests of ``last_build``: the checks of
-    the load and of Great Expectations.
+    the load and of Great Expectations. ``overrides`` says whether identity_overrides.jsonl was
+    loaded as it is (None: only the busy warehouse knows).
     """
 
     home: Path
@@ -88,6 +107,7 @@ class Status:
     last_build: LastBuild | None
     failing_checks: tuple[str, ...]
     landing: tuple[Landing, ...]
+    overrides: Overrides | None
     lock_holder: Holder | None
     next_command: str
     why_next: str
@@ -102,13 +122,17 @@ def read_status(home: Home, config: Config, keys: Keys, *, now: datetime | None 
     instant = now or datetime.now(UTC)
     kept = versions(home)
     holder = lock_holder(home)
-    positions = _read_positions(home, config, keys) if holder is None else None
+    loaded = _read_loaded(home, config, keys) if holder is None else None
+    positions = loaded.positions if loaded else None
     landing = tuple(_landing(home, source, positions) for source in config.sources)
+    overrides = _overrides(home, keys, loaded)
     published = _published(kept, instant)
     last_build = read_last_build(home)
     failing = _failing_checks(home, last_build)
     targets = target_states(home, config)
-    command, why = _next_step(home, published, last_build, failing, landing, holder, targets)
+    command, why = _next_step(
+        home, published, last_build, failing, landing, overrides, holder, targets
+    )
     return Status(
         home=home.root,
         published=published,
@@ -117,6 +141,7 @@ def read_status(home: Home, config: Config, keys: Keys, *, now: datetime | None 
         last_build=last_build,
         failing_checks=failing,
         landing=landing,
+        overrides=overrides,
         lock_holder=holder,
         next_command=command,
         why_next=why,
@@ -155,23 +180,36 @@ def _published(kept: tuple[Version, ...], now: datetime) -> Published | None:
     )
 
 
-def _read_positions(home: Home, config: Config, keys: Keys) -> _Positions | None:
-    """How far each segment was read; None when another process came between."""
+def _read_loaded(home: Home, config: Config, keys: Keys) -> _Loaded | None:
+    """How far each segment was read, and what was said; None when another process came between."""
     import duckdb
 
     if not home.warehouse.exists():
-        return {}
+        return _Loaded({}, [])
     try:
         with (
             warehouse_lock(home, "status", wait_seconds=0),
             open_warehouse(home, keys=keys, storage=config.storage) as connection,
         ):
             rows = connection.execute(_POSITIONS).fetchall()
+            overrides = connection.execute(_OVERRIDES).fetchall()
     except duckdb.CatalogException:
-        return {}  # made, but nothing was ever loaded
+        return _Loaded({}, [])  # made, but nothing was ever loaded
     except WarehouseBusyError:
         return None
-    return {(source, segment): (offset, size) for source, segment, offset, size in rows}
+    positions = {(source, segment): (offset, size) for source, segment, offset, size in rows}
+    return _Loaded(positions, overrides)
+
+
+def _overrides(home: Home, keys: Keys, loaded: _Loaded | None) -> Overrides | None:
+    try:
+        said = overrides_table(read_overrides(home, keys)).to_pylist()
+    except UserError:
+        return "broken"  # the next load, and the doctor, say where
+    if loaded is None:
+        return None
+    same = [tuple(row.values()) for row in said] == loaded.overrides
+    return "loaded" if same else "waiting"
 
 
 def _landing(home: Home, source: Source, positions: _Positions | None) -> Landing:
@@ -207,6 +245,7 @@ def _next_step(
     last_build: LastBuild | None,
     failing_checks: tuple[str, ...],
     landing: tuple[Landing, ...],
+    overrides: Overrides | None,
     holder: Holder | None,
     targets: tuple[TargetState, ...],
 ) -> tuple[str, str]:
@@ -220,10 +259,17 @@ def _next_step(
         return "throughline build", f"mend what {look.name} found first (see {look.path})"
     if failing_checks:
         return "throughline dev", f"see what {failing_checks[0]} found, and mend it first"
+    if overrides == "broken":
+        return (
+            "throughline identity list",
+            f"it says what to mend in {home.identity_overrides.name}",
+        )
     if missing:
         return f"mkdir -p {home.root / missing[0].path}", "a source's landing folder is missing"
     if pending:
         return "throughline run hourly", "new files wait in landing"
+    if overrides == "waiting":
+        return "throughline run hourly", f"{home.identity_overrides.name} was changed"
     if behind := [target for target in targets if target.is_behind]:
         return f"throughline publish --to {behind[0].name}", f"{behind[0].name} is behind"
     if published is None and home.warehouse.exists():

@@ -17,6 +17,7 @@ from dagster_dlt.translator import DltResourceTranslatorData
 
 from orchestration import keys
 
+_FILES_OF_THE_OWNER = ("exchange_rates", "identity_overrides")  # no source delivers them
 _KINDS = {"table": "table", "view": "view", "incremental": "table"}
 
 
@@ -37,7 +38,7 @@ class RawTranslator(DagsterDltTranslator):
             .get_asset_spec(data)
             .replace_attributes(
                 key=keys.raw(table),
-                deps=[] if table == "exchange_rates" else self._deps,
+                deps=[] if table in _FILES_OF_THE_OWNER else self._deps,
                 group_name=keys.RAW,
                 description=described.get("description") or f"Loader's table raw.{table}.",
                 owners=[owner(described)],

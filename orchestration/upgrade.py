@@ -68,6 +68,20 @@ STEPS = (
             "alter table raw.events alter is_deleted drop default",
         ),
     ),
+    Step(
+        from_schema=2,
+        what="raw.identity_overrides holds what people say about identifiers",
+        table="events",
+        first=(
+            "create table if not exists raw.identity_overrides (action varchar not null,"
+            " a_kind varchar not null, a_value varchar not null,"
+            " b_kind varchar not null, b_value varchar not null,"
+            " author varchar not null, reason varchar not null,"
+            " stated_at timestamp not null, position bigint not null,"
+            " _dlt_load_id varchar not null)",
+        ),
+        then=(),
+    ),
 )
 
 

@@ -24,6 +24,7 @@ def dbt_vars(config: Config) -> dict[str, Any]:
             "handover_gap_seconds": _seconds(config.identity.handover_gap),
             "hub_limit": config.identity.hub_limit,
             "kiosk_limit": config.identity.kiosk_limit,
+            "largest_share": config.identity.largest_share,
         },
         "tl_sources": [_source(source) for source in config.sources],
         "tl_funnels": [_funnel(funnel) for funnel in config.funnels],

@@ -41,6 +41,7 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Count = Annotated[int, Field(ge=1, strict=True)]
+Share = Annotated[float, Field(gt=0, le=1)]
 Switch = Annotated[bool, Field(strict=True)]
 Surface = Literal["web", "mobile", "backend", "other"]
 Trust = Literal["public", "server", "signed"]
@@ -123,11 +124,19 @@ class Sessions(Section):
 
 
 class Identity(Section):
-    """The guards of identity stitching."""
+    """The guards of identity stitching.
+
+    Attributes:
+        handover_gap: a pause after which a device may have changed hands.
+        hub_limit: identifiers with more counterparts link nobody.
+        kiosk_limit: a device with more people is nobody's.
+        largest_share: of all identifiers; a person with more stops the build.
+    """
 
     handover_gap: Duration = timedelta(minutes=30)
     hub_limit: Count = 50
     kiosk_limit: Count = 10
+    largest_share: Share = 0.05
 
 
 class Source(Section):

@@ -7,6 +7,7 @@
                                            +--> segments  what was read, from where to where
                     receipts (counted apart) --> receipts
                     throughline.yml ----------> exchange_rates
+                    identity_overrides.jsonl -> identity_overrides
 
 Alone: ``python -m ingestion.sources.landing --home DIR [source] [--again]``.
 """
@@ -27,7 +28,7 @@ from ingestion.raw_schema import TABLES
 from ingestion.reading import Reading, Tables
 
 
-def landing(reading: Reading, exchange_rates: pa.Table) -> DltSource:
+def landing(reading: Reading, exchange_rates: pa.Table, identity_overrides: pa.Table) -> DltSource:
     """The dlt source of one load.
 
     Positions are not kept in dlt's state: the state is one blob for all sources, committed apart
@@ -47,6 +48,7 @@ def landing(reading: Reading, exchange_rates: pa.Table) -> DltSource:
             _part("segments", batches),
             _whole("receipts", reading.receipts, "append"),
             _whole("exchange_rates", exchange_rates, "replace"),
+            _whole("identity_overrides", identity_overrides, "replace"),
         ]
 
     return throughline()

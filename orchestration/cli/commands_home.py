@@ -148,6 +148,9 @@ def _show_status(screen: Console, found: Status) -> None:
         folder = f"{item.files:,} files, {size(item.bytes)}" if item.exists else "folder is missing"
         tail = f", unfinished line: {size(item.tail_bytes)}" if item.tail_bytes else ""
         line("landing", f"{item.source}: {folder}, not loaded yet: {pending}{tail}")
+    if found.overrides in ("waiting", "broken"):
+        how = "changed, not loaded yet" if found.overrides == "waiting" else "CANNOT BE READ"
+        line("overrides", f"identity_overrides.jsonl: {how}")
     line("warehouse", f"held by {found.lock_holder}" if found.lock_holder else "free")
     line("next", f"{found.next_command}   # {found.why_next}")
 

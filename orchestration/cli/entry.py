@@ -153,13 +153,21 @@ def _known(error: Exception, home: Home | None) -> UserError | None:
 
 
 _CREDENTIALS = re.compile(r"://[^\s/@'\"]+@")
+_DIRECT = re.compile(r"^\s*((?:email|phone):)(?!tok_).*", re.IGNORECASE | re.DOTALL)
+
+
+def _typed() -> str:
+    """The arguments, without the addresses of people: ``identity`` is given them in clear."""
+    from governance.masking import mask_text
+
+    return " ".join(_DIRECT.sub(r"\1[masked]", mask_text(argument)[0]) for argument in sys.argv[1:])
 
 
 def _write_log(error: Exception, home: Home | None) -> Path:
     """Write the traceback where only the user can read it: values may stand in it."""
     folder = home.logs if home else Path(tempfile.gettempdir())
     name = f"throughline-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S%f')}Z.log"
-    text = f"throughline {' '.join(sys.argv[1:])}\n\n" + "".join(traceback.format_exception(error))
+    text = f"throughline {_typed()}\n\n" + "".join(traceback.format_exception(error))
     text = _CREDENTIALS.sub("://***@", text)  # the log is meant to be sent to somebody
     for place in (folder, Path(tempfile.gettempdir())):
         try:

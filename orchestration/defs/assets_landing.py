@@ -3,7 +3,7 @@
 landing/<source> (external, observed at every load and by the sensor)
         |  strict parse -> envelope -> contract -> lawful basis -> tokens       ingestion.load
         v
-raw/{events, rejects, segments, receipts, exchange_rates}, raw/_dlt_loads
+raw/{events, rejects, segments, receipts, exchange_rates, identity_overrides}, raw/_dlt_loads
 """
 
 # No postponed annotations here: Dagster compares the annotation of `context` with the class itself.

@@ -359,7 +359,12 @@ def test_dbt_vars_are_plain_json_and_complete() -> None:
         "tl_time_zone": "UTC",
         "tl_currency": "EUR",
         "tl_sessions": {"timeout_seconds": 1800, "scope": "person", "max_length_seconds": 43200},
-        "tl_identity": {"handover_gap_seconds": 1800, "hub_limit": 50, "kiosk_limit": 10},
+        "tl_identity": {
+            "handover_gap_seconds": 1800,
+            "hub_limit": 50,
+            "kiosk_limit": 10,
+            "largest_share": 0.05,
+        },
         "tl_sources": [
             {
                 "name": "web",

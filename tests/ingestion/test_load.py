@@ -14,6 +14,7 @@ import zstandard
 
 from governance.errors import UserError
 from ingestion.batches import SpanReader
+from ingestion.raw_schema import TABLES
 from ingestion.rejects import read_reject
 from tests.ingestion.house import LEDGER, NATIVE, event
 
@@ -32,7 +33,7 @@ def test_what_was_landed_is_loaded_once_and_every_record_has_one_disposition(hou
 
 def test_all_raw_tables_exist_after_a_load_of_nothing(house):
     house.load()
-    for table in ("events", "rejects", "segments", "receipts", "exchange_rates"):
+    for table in TABLES:
         assert house.rows(f"select count(*) from raw.{table}") == [(0,)]
     types = dict(
         house.rows(
