@@ -33,3 +33,15 @@
 {%- macro text_list(values) -%}
     ({%- for value in values -%} '{{ value | replace("'", "''") }}' {%- if not loop.last %}, {% endif -%} {%- else -%} null {%- endfor -%})
 {%- endmacro -%}
+
+{#- Ends the query with a message; NULL is never reached. -#}
+{%- macro fail_with(message) -%}
+    error({{ message }})
+{%- endmacro -%}
+
+{#- A number's place in a pseudo-random order, another one in every round. -#}
+{%- macro shuffled(number, round) -%} {{ return(adapter.dispatch('shuffled')(number, round)) }} {%- endmacro -%}
+
+{%- macro default__shuffled(number, round) -%} hash({{ number }}, {{ round }}) {%- endmacro -%}
+
+{%- macro spark__shuffled(number, round) -%} xxhash64({{ number }}, {{ round }}) {%- endmacro -%}

@@ -15,6 +15,8 @@ with
     claims as (
         select
             event_key,
+            source,
+            record_kind,
             occurred_at,
             user_id,
             external_ids,
@@ -64,6 +66,8 @@ select
     md5(
         concat_ws(
             chr(31),
+            source,
+            record_kind,
             coalesce(user_id, chr(30)),
             coalesce(external_ids, chr(30)),
             coalesce(email_token, chr(30)),
@@ -76,6 +80,8 @@ select
             is_device_sent
         )
     ) as subject_key,
+    source,
+    record_kind,
     occurred_at,
     user_id,
     external_ids,

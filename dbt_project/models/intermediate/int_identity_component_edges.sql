@@ -1,21 +1,33 @@
-{#- What may merge symmetrically: user_ids through trusted aliases, the identifiers of one device, and external
-    customer ids none of which any user_id claims. Lower identifiers never connect higher ones: they join
-    afterwards, one level at a time (int_identity_nodes). -#}
+{#- What may merge symmetrically: user_ids through trusted aliases, the identifiers of one device, external
+    customer ids none of which any user_id claims, and what somebody said is one. Lower identifiers never connect
+    higher ones: they join afterwards, one level at a time (int_identity_nodes). -#}
 with
     links as (select * from {{ ref('int_identity_links') }}),
 
     claimed_externals as (
         select distinct lower_node as node from links where higher_priority = 1 and lower_priority = 2
+    ),
+
+    edges as (
+        select higher_node as node_a, lower_node as node_b, false as is_override
+        from links
+        where is_device or (higher_priority = 1 and lower_priority = 1)
+
+        union all
+
+        select links.higher_node, links.lower_node, false
+        from links
+        anti join claimed_externals on links.higher_node = claimed_externals.node
+        anti join claimed_externals as claimed_lower on links.lower_node = claimed_lower.node
+        where links.higher_priority = 2 and links.lower_priority = 2
+
+        union all
+
+        select higher_kind || chr(31) || higher_value, lower_kind || chr(31) || lower_value, true
+        from {{ ref('int_identity_evidence') }}
+        where evidence = 'link' and not is_null_like
     )
 
-select higher_node as node_a, lower_node as node_b
-from links
-where is_device or (higher_priority = 1 and lower_priority = 1)
-
-union all
-
-select links.higher_node, links.lower_node
-from links
-anti join claimed_externals on links.higher_node = claimed_externals.node
-anti join claimed_externals as claimed_lower on links.lower_node = claimed_lower.node
-where links.higher_priority = 2 and links.lower_priority = 2
+select node_a, node_b, bool_or(is_override) as is_override
+from edges
+group by node_a, node_b

@@ -4,10 +4,10 @@ with
     pairs as (select * from {{ ref('int_identity_pairs') }} where is_trusted),
 
     sides as (
-        select higher_kind as kind, higher_value as value, lower_kind || chr(31) || lower_value as counterpart
+        select higher_kind as kind, higher_value as value, lower_node as counterpart
         from pairs
         union all
-        select lower_kind, lower_value, higher_kind || chr(31) || higher_value
+        select lower_kind, lower_value, higher_node
         from pairs
     )
 

@@ -1,10 +1,13 @@
-{#- The evidence left when hubs are set aside, with nodes as one text for the component solver. -#}
-with pairs as (select * from {{ ref('int_identity_pairs') }}), hubs as (select * from {{ ref('int_identity_hubs') }})
+{#- The pairs left when hubs, and what was said to be two, are set aside. -#}
+with
+    pairs as (select * from {{ ref('int_identity_pairs') }}),
 
-select
-    pairs.*,
-    pairs.higher_kind || chr(31) || pairs.higher_value as higher_node,
-    pairs.lower_kind || chr(31) || pairs.lower_value as lower_node
+    hubs as (select kind || chr(31) || value as node from {{ ref('int_identity_hubs') }}),
+
+    never as (select * from {{ ref('int_identity_never') }})
+
+select pairs.*
 from pairs
-anti join hubs on pairs.higher_kind = hubs.kind and pairs.higher_value = hubs.value
-anti join hubs as lower_hubs on pairs.lower_kind = lower_hubs.kind and pairs.lower_value = lower_hubs.value
+anti join hubs on pairs.higher_node = hubs.node
+anti join hubs as lower_hubs on pairs.lower_node = lower_hubs.node
+anti join never on pairs.higher_node = never.node_a and pairs.lower_node = never.node_b

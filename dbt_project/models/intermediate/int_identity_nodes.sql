@@ -1,15 +1,17 @@
-{#- Every identifier with the root that stands for its component, or the reason it was set aside.
+{#- Every identifier with the root that stands for its group, or the reason it was set aside.
 
-    Levels are joined from the strongest kind down. An identifier directly evidenced with exactly one higher
-    component joins it; with two or more it is set aside (`conflict`), so it can never carry a merge; with none
-    it stands for itself (external ids: with the others that no user_id claims). -#}
+    A group is a component (int_identity_components), or an identifier alone; its smallest (kind priority, kind,
+    value) is its root and the root's kind its level. Groups with a user_id are persons. The others join level by
+    level, from the strongest kind down: evidenced with exactly one higher person a group joins it, with two or
+    more it is set aside (`conflict`), so it can never carry a merge, with none it stands for itself. A group is
+    never joined to a person that holds an identifier it was said not to be one with; of two groups of one level
+    that were said to be two, the one with the greater root is set aside. -#}
 with
-    identifiers as (
+    named as (
         select
             kind,
             kind_priority,
             value,
-            kind || chr(31) || value as node,
             bool_or(is_null_like) as is_null_like,
             min(first_seen_at) as first_seen_at,
             max(last_seen_at) as last_seen_at,
@@ -18,152 +20,231 @@ with
         group by all
     ),
 
-    hubs as (select * from {{ ref('int_identity_hubs') }}),
+    overrides as (
+        select
+            higher_kind || chr(31) || higher_value as node_a,
+            lower_kind || chr(31) || lower_value as node_b,
+            higher_kind,
+            higher_priority,
+            higher_value,
+            lower_kind,
+            lower_priority,
+            lower_value,
+            is_null_like
+        from {{ ref('int_identity_evidence') }}
+        where evidence = 'link'
+    ),
+
+    -- what somebody linked takes part before it was ever seen
+    ends as (
+        select higher_kind as kind, higher_priority as kind_priority, higher_value as value
+        from overrides
+        where not is_null_like
+        union
+        select lower_kind, lower_priority, lower_value
+        from overrides
+        where not is_null_like
+    ),
+
+    identifiers as (
+        select *, kind || chr(31) || value as node
+        from named
+        union all
+        select ends.kind, ends.kind_priority, ends.value, false, null, null, 0, ends.kind || chr(31) || ends.value
+        from ends
+        anti join named on ends.kind = named.kind and ends.value = named.value
+    ),
 
     links as (select * from {{ ref('int_identity_links') }}),
 
-    components as (select * from {{ ref('int_identity_components') }}),
+    never as (
+        select node_a as node, node_b as other
+        from {{ ref('int_identity_never') }}
+        union all
+        select node_b, node_a
+        from {{ ref('int_identity_never') }}
+    ),
+
+    -- links by hand that hold: a contested one does not
+    held as (
+        select overrides.node_a, overrides.node_b
+        from overrides
+        inner join {{ ref('int_identity_components') }} as a on overrides.node_a = a.node
+        inner join {{ ref('int_identity_components') }} as b on overrides.node_b = b.node and a.component = b.component
+        where not overrides.is_null_like
+    ),
+
+    linked_by_hand as (
+        select node_a as node
+        from held
+        union
+        select node_b
+        from held
+    ),
 
     judged as (
         select
             identifiers.*,
-            case when identifiers.is_null_like then 'null_like' when hubs.kind is not null then 'hub' end as set_aside
+            linked_by_hand.node is not null as is_linked_by_hand,
+            case
+                when identifiers.is_null_like
+                then 'null_like'
+                -- somebody's word is above the guard
+                when hubs.kind is not null and linked_by_hand.node is null
+                then 'hub'
+            end as set_aside
         from identifiers
-        left join hubs on identifiers.kind = hubs.kind and identifiers.value = hubs.value
+        left join
+            {{ ref('int_identity_hubs') }} as hubs on identifiers.kind = hubs.kind and identifiers.value = hubs.value
+        left join linked_by_hand on identifiers.node = linked_by_hand.node
     ),
 
-    -- the smallest (kind priority, kind, value) of each symmetric component stands for it
-    merged as (
+    grouped as (
         select
-            judged.*,
-            coalesce(
-                min({kind_priority:judged.kind_priority, kind:judged.kind, value:judged.value}) over (
-                    partition by coalesce('c' || components.component, judged.node)
-                )
+            judged.node,
+            judged.kind_priority,
+            judged.value,
+            coalesce('c' || components.component, judged.node) as grp,
+            min({kind_priority:judged.kind_priority, kind:judged.kind, value:judged.value}) over (
+                partition by coalesce('c' || components.component, judged.node)
             ) as root
         from judged
-        left join components on judged.node = components.node
+        left join {{ ref('int_identity_components') }} as components on judged.node = components.node
         where judged.set_aside is null
     ),
 
-    users as (
-        select node, root, case when root.value = value then 'user' else 'alias' end as rule
-        from merged
-        where kind_priority = 1
-    ),
-
-    external_evidence as (
-        select links.lower_node as node, min(users.root) as root, count(distinct users.root) as roots
-        from links
-        inner join users on links.higher_node = users.node
-        where links.lower_priority = 2
-        group by links.lower_node
-    ),
-
-    externals as (
+    level_1 as (
         select
-            merged.node,
-            coalesce(external_evidence.root, merged.root) as root,
-            case
-                when external_evidence.roots > 1
-                then 'conflict'
-                when external_evidence.roots = 1
-                then 'joined'
-                else 'own'
-            end as rule
-        from merged
-        left join external_evidence on merged.node = external_evidence.node
-        where merged.kind_priority = 2
+            node,
+            grp,
+            root,
+            root as own_root,
+            cast(null as struct(kind_priority integer, kind varchar, value varchar)) as via,
+            case when kind_priority > 1 then 'joined' when root.value = value then 'user' else 'alias' end as rule
+        from grouped
+        where root.kind_priority = 1
     ),
+    {% for level in [2, 3, 4] %}
 
-    above_email as (
-        select node, root
-        from users
-        union all
-        select node, root
-        from externals
-        where rule <> 'conflict'
-    ),
+        above_{{ level }} as (
+            {% for higher in range(1, level) -%}
+                {% if not loop.first %}
+                    union all
+                {% endif -%}
+                select node, root
+                from level_{{ higher }}
+                where rule not in ('conflict', 'never_link')
+            {%- endfor %}
+        ),
 
-    email_evidence as (
-        select links.lower_node as node, min(above_email.root) as root, count(distinct above_email.root) as roots
-        from links
-        inner join above_email on links.higher_node = above_email.node
-        where links.lower_priority = 3
-        group by links.lower_node
-    ),
+        said_to_be_two_{{ level }} as (
+            select distinct grouped.grp, above_{{ level }}.root
+            from never
+            inner join grouped on never.node = grouped.node
+            inner join above_{{ level }} on never.other = above_{{ level }}.node
+            where grouped.root.kind_priority = {{ level }}
+        ),
 
-    emails as (
-        select
-            merged.node,
-            coalesce(email_evidence.root, merged.root) as root,
-            case
-                when email_evidence.roots > 1 then 'conflict' when email_evidence.roots = 1 then 'joined' else 'own'
-            end as rule
-        from merged
-        left join email_evidence on merged.node = email_evidence.node
-        where merged.kind_priority = 3
-    ),
+        evidence_{{ level }} as (
+            select
+                grouped.grp,
+                min(above_{{ level }}.root) as root,
+                count(distinct above_{{ level }}.root) as roots,
+                min({kind_priority:links.higher_priority, kind:links.higher_kind, value:links.higher_value}) as via
+            from links
+            inner join grouped on links.lower_node = grouped.node
+            inner join above_{{ level }} on links.higher_node = above_{{ level }}.node
+            anti join said_to_be_two_{{ level }} as two on grouped.grp = two.grp and above_{{ level }}.root = two.root
+            where grouped.root.kind_priority = {{ level }} and links.higher_priority < {{ level }}
+            group by grouped.grp
+        ),
 
-    above_phone as (
-        select node, root
-        from above_email
-        union all
-        select node, root
-        from emails
-        where rule <> 'conflict'
-    ),
+        found_{{ level }} as (
+            select
+                grouped.node,
+                grouped.grp,
+                case when evidence_{{ level }}.roots = 1 then evidence_{{ level }}.root else grouped.root end as root,
+                grouped.root as own_root,
+                case when evidence_{{ level }}.roots = 1 then evidence_{{ level }}.via end as via,
+                case
+                    when evidence_{{ level }}.roots > 1
+                    then 'conflict'
+                    when evidence_{{ level }}.roots = 1
+                    then 'joined'
+                    else 'own'
+                end as rule
+            from grouped
+            left join evidence_{{ level }} on grouped.grp = evidence_{{ level }}.grp
+            where grouped.root.kind_priority = {{ level }}
+        ),
 
-    phone_evidence as (
-        select links.lower_node as node, min(above_phone.root) as root, count(distinct above_phone.root) as roots
-        from links
-        inner join above_phone on links.higher_node = above_phone.node
-        where links.lower_priority = 4
-        group by links.lower_node
-    ),
+        refused_{{ level }} as (
+            select distinct greater.grp
+            from never
+            inner join found_{{ level }} as greater on never.node = greater.node
+            inner join
+                found_{{ level }} as smaller
+                on never.other = smaller.node
+                and greater.root = smaller.root
+                and greater.grp <> smaller.grp
+                and greater.own_root > smaller.own_root
+            where greater.rule = 'joined' and smaller.rule = 'joined'
+        ),
 
-    phones as (
-        select
-            merged.node,
-            coalesce(phone_evidence.root, merged.root) as root,
-            case
-                when phone_evidence.roots > 1 then 'conflict' when phone_evidence.roots = 1 then 'joined' else 'own'
-            end as rule
-        from merged
-        left join phone_evidence on merged.node = phone_evidence.node
-        where merged.kind_priority = 4
-    ),
+        level_{{ level }} as (
+            select
+                found.node,
+                found.grp,
+                found.root,
+                found.own_root,
+                found.via,
+                case when refused.grp is not null then 'never_link' else found.rule end as rule
+            from found_{{ level }} as found
+            left join refused_{{ level }} as refused on found.grp = refused.grp
+        ),
+    {% endfor %}
 
     resolved as (
-        select node, root, rule
-        from users
-        union all
-        select node, root, rule
-        from externals
-        union all
-        select node, root, rule
-        from emails
-        union all
-        select node, root, rule
-        from phones
-        union all
-        select node, root, 'device' as rule
-        from merged
-        where kind_priority >= 5
+        {% for level in [1, 2, 3, 4] -%}
+            select node, root, via, rule
+            from level_{{ level }}
+            union all
+        {% endfor -%}
+        select node, root, null, 'device' as rule
+        from grouped
+        where root.kind_priority >= 5
+    ),
+
+    ruled as (
+        select
+            judged.*,
+            case when resolved.rule not in ('conflict', 'never_link') then resolved.root end as root,
+            resolved.via,
+            case
+                when judged.set_aside is not null
+                then judged.set_aside
+                when resolved.rule in ('conflict', 'never_link')
+                then resolved.rule
+                when judged.is_linked_by_hand
+                then 'linked'
+                else resolved.rule
+            end as rule
+        from judged
+        left join resolved on judged.node = resolved.node
     )
 
 select
-    judged.kind,
-    judged.kind_priority,
-    judged.value,
-    coalesce(judged.set_aside, resolved.rule) as rule,
-    judged.set_aside is not null or resolved.rule = 'conflict' as is_set_aside,
-    case
-        when not (judged.set_aside is not null or resolved.rule = 'conflict')
-        then {{ person_id('resolved.root.kind', 'resolved.root.value') }}
-    end as person_id,
-    judged.first_seen_at,
-    judged.last_seen_at,
-    judged.events
-from judged
-left join resolved on judged.node = resolved.node
+    kind,
+    kind_priority,
+    value,
+    rule,
+    root is null as is_set_aside,
+    case when root is not null then {{ person_id('root.kind', 'root.value') }} end as person_id,
+    root.kind as root_kind,
+    root.value as root_value,
+    via.kind as via_kind,
+    via.value as via_value,
+    first_seen_at,
+    last_seen_at,
+    cast(events as bigint) as events
+from ruled

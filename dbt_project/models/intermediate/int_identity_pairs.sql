@@ -1,28 +1,5 @@
-{#- Evidence: two identifiers one subject names together. Persons are linked by trusted sources only; the
-    identifiers of a device are one device whoever sent them. `higher` has the stronger kind. -#}
-with
-    identifiers as (select * from {{ ref('int_subject_identifiers') }} where not is_null_like),
-
-    pairs as (
-        select
-            higher.kind as higher_kind,
-            higher.value as higher_value,
-            higher.kind_priority as higher_priority,
-            lower.kind as lower_kind,
-            lower.value as lower_value,
-            lower.kind_priority as lower_priority,
-            higher.kind_priority >= 5 as is_device,
-            higher.is_trusted,
-            higher.first_seen_at,
-            higher.last_seen_at,
-            higher.events
-        from identifiers as higher
-        inner join
-            identifiers as lower
-            on higher.subject_key = lower.subject_key
-            and (higher.kind_priority, higher.kind, higher.value) < (lower.kind_priority, lower.kind, lower.value)
-    )
-
+{#- Evidence that may link: persons by trusted sources only; the identifiers of a device are one device whoever
+    sent them. Null-like values and pairs that were said to be two are left out. -#}
 select
     higher_kind,
     higher_value,
@@ -30,11 +7,11 @@ select
     lower_kind,
     lower_value,
     lower_priority,
-    is_device,
-    bool_or(is_trusted) as is_trusted,
-    min(first_seen_at) as first_seen_at,
-    max(last_seen_at) as last_seen_at,
-    sum(events) as events
-from pairs
-where (is_device and lower_priority >= 5) or (higher_priority <= 4 and lower_priority <= 4 and is_trusted)
+    higher_kind || chr(31) || higher_value as higher_node,
+    lower_kind || chr(31) || lower_value as lower_node,
+    higher_priority >= 5 as is_device,
+    bool_or(is_trusted) as is_trusted
+from {{ ref('int_identity_evidence') }}
+where
+    evidence in ('event', 'row') and not is_null_like and (higher_priority >= 5 or (lower_priority <= 4 and is_trusted))
 group by all

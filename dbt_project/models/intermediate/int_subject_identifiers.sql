@@ -9,37 +9,45 @@ with
         where external_ids is not null
     ),
 
-    named as (
-        select subject_key, 'user_id' as kind, user_id as value
+    -- what an alias calls the earlier name is evidence only, where the event has a name of its own of that kind
+    listed as (
+        select subject_key, 'user_id' as kind, user_id as value, false as is_evidence_only
         from subjects
         where user_id is not null
         union all
-        select subject_key, 'user_id', previous_user_id
+        select subject_key, 'user_id', previous_user_id, user_id is not null
         from subjects
         where previous_user_id is not null
         union all
-        select subject_key, 'external:' || entry.key, entry.value
+        select subject_key, 'external:' || entry.key, entry.value, false
         from externals
         union all
-        select subject_key, 'email', email_token
+        select subject_key, 'email', email_token, false
         from subjects
         where email_token is not null
         union all
-        select subject_key, 'phone', phone_token
+        select subject_key, 'phone', phone_token, false
         from subjects
         where phone_token is not null
         union all
-        select subject_key, 'anonymous_id', anonymous_id
+        select subject_key, 'anonymous_id', anonymous_id, false
         from subjects
         where anonymous_id is not null
         union all
-        select subject_key, 'anonymous_id', previous_anonymous_id
+        select subject_key, 'anonymous_id', previous_anonymous_id, true
         from subjects
         where previous_anonymous_id is not null
         union all
-        select subject_key, 'device_id', device_id
+        select subject_key, 'device_id', device_id, false
         from subjects
         where device_id is not null
+    ),
+
+    -- an alias of a name to itself names it once
+    named as (
+        select subject_key, kind, value, bool_and(is_evidence_only) as is_evidence_only
+        from listed
+        group by subject_key, kind, value
     )
 
 select
@@ -48,11 +56,15 @@ select
     {{ kind_priority('named.kind') }} as kind_priority,
     named.value,
     {{ is_null_like('named.value') }} as is_null_like,
+    named.is_evidence_only,
+    subjects.source,
+    subjects.record_kind,
     subjects.is_trusted,
     subjects.is_device_sent,
     subjects.first_seen_at,
     subjects.last_seen_at,
-    subjects.events
+    subjects.events,
+    subjects.example_event_key
 from named
 inner join subjects on named.subject_key = subjects.subject_key
 where named.value is not null

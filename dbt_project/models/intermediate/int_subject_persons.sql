@@ -7,7 +7,7 @@ with
             {{ ref('int_identity_nodes') }} as nodes
             on identifiers.kind = nodes.kind
             and identifiers.value = nodes.value
-        where not nodes.is_set_aside
+        where not nodes.is_set_aside and not identifiers.is_evidence_only
     )
 
 select

@@ -1,5 +1,7 @@
 select
     subject_key,
+    source,
+    record_kind,
     user_id,
     external_ids,
     email_token,
@@ -12,6 +14,7 @@ select
     is_device_sent,
     min(occurred_at) as first_seen_at,
     max(occurred_at) as last_seen_at,
-    count(*) as events
+    count(*) as events,
+    min_by(event_key, {ts:occurred_at, key:event_key}) as example_event_key
 from {{ ref('int_event_subjects') }}
 group by all

@@ -2,43 +2,60 @@ with
     person_identifiers as (
         select kind, value, person_id, rule, first_seen_at as valid_from, cast(null as timestamp) as valid_to
         from {{ ref('int_identity_nodes') }}
-        where kind_priority <= 4 or is_set_aside
+        where (kind_priority <= 4 or is_set_aside) and events > 0
     ),
 
-    -- a device belongs to whoever used it, one row per unbroken run of events of one person
+    -- a device belongs to whoever used it: one row per unbroken run of events of one person by one rule. What the
+    -- person did under its own name is carried by that name. Of one moment the order is that of the rows' own
+    -- columns, so that no two runs of a person begin in one moment.
     device_events as (
         select
             persons.device_key,
             persons.person_id,
+            case when persons.identity_rule = 'direct' then 'carry' else persons.identity_rule end as rule,
             events.occurred_at,
-            row_number() over (device) - row_number() over (
-                partition by persons.device_key, persons.person_id
-                order by events.occurred_at, events.event_id, events.event_key
-            ) as run
+            events.event_key
         from {{ ref('int_event_persons') }} as persons
         inner join {{ ref('int_events') }} as events on persons.event_key = events.event_key
         where persons.device_key is not null
-        window
-            device as (partition by persons.device_key order by events.occurred_at, events.event_id, events.event_key)
+    ),
+
+    numbered as (
+        select
+            *,
+            row_number() over (partition by device_key order by occurred_at, person_id, rule, event_key)
+            - row_number() over (partition by device_key, person_id, rule order by occurred_at, event_key) as run
+        from device_events
     ),
 
     runs as (
-        select device_key, person_id, min(occurred_at) as valid_from, max(occurred_at) as valid_to
-        from device_events
-        group by device_key, person_id, run
+        select device_key, person_id, rule, min(occurred_at) as valid_from, max(occurred_at) as valid_to
+        from numbered
+        group by device_key, person_id, rule, run
     ),
 
     device_identifiers as (
-        select nodes.kind, nodes.value, runs.person_id, 'interval' as rule, runs.valid_from, runs.valid_to
+        select nodes.kind, nodes.value, runs.person_id, runs.rule, runs.valid_from, runs.valid_to
         from {{ ref('int_identity_nodes') }} as nodes
         inner join runs on nodes.person_id = runs.device_key
-        where nodes.kind_priority >= 5 and not nodes.is_set_aside
+        where nodes.kind_priority >= 5 and not nodes.is_set_aside and nodes.events > 0
+    ),
+
+    identifiers as (
+        select *
+        from person_identifiers
+        union all
+        select *
+        from device_identifiers
     )
 
-select kind, value, person_id, rule, valid_from, valid_to
-from person_identifiers
-
-union all
-
-select kind, value, person_id, rule, valid_from, valid_to
-from device_identifiers
+select
+    kind,
+    value,
+    person_id,
+    rule,
+    valid_from,
+    valid_to,
+    -- every rule here is deterministic; guesses are not made
+    cast(case when person_id is not null then 1 end as double) as confidence
+from identifiers

@@ -94,7 +94,7 @@ with
     identifiers as (
         select person_id, count(*) as identifiers, min_by(kind, {priority:kind_priority, kind:kind}) as identity_method
         from {{ ref('int_identity_nodes') }}
-        where person_id is not null and kind_priority <= 4
+        where person_id is not null and kind_priority <= 4 and events > 0
         group by person_id
     )
 
