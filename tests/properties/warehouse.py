@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import duckdb
@@ -13,8 +14,7 @@ import pyarrow as pa
 
 from governance.home import Home
 from governance.keys import make_keys
-from ingestion.raw_schema import EVENTS as EVENTS_SCHEMA
-from ingestion.raw_schema import EXCHANGE_RATES, RECEIPTS, REJECTS, SEGMENTS
+from ingestion.raw_schema import EVENTS, IDENTITY_OVERRIDES, TABLES
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
 MODELS = ("build", "--resource-type", "model", "--resource-type", "seed")
@@ -33,35 +33,56 @@ DEFAULTS = {
 }
 
 
-def write_raw(home: Home, events: list[dict], load_of=lambda row: "load-1") -> None:
+def write_raw(
+    home: Home,
+    events: list[dict],
+    load_of: Callable[[dict], str] = lambda row: "load-1",
+    overrides: Iterable[dict] = (),
+) -> None:
     """Write ``events`` (rows of ``raw.events``, defaults filled in) in the order given."""
-    rows = [DEFAULTS | row for row in events]
     home.warehouse.unlink(missing_ok=True)
     with duckdb.connect(str(home.warehouse)) as con:
         con.execute("create schema raw")
-        table = pa.Table.from_pylist(rows, schema=EVENTS_SCHEMA)
-        table = table.append_column("_dlt_load_id", pa.array([load_of(row) for row in rows]))
-        con.register("rows", table)
-        con.execute("create table raw.events as select * from rows")
-        for name, schema in {
-            "rejects": REJECTS,
-            "segments": SEGMENTS,
-            "receipts": RECEIPTS,
-            "exchange_rates": EXCHANGE_RATES,
-        }.items():
+        for name, schema in TABLES.items():
             con.register("empty", schema.empty_table())
             con.execute(f"create table raw.{name} as select *, '' as _dlt_load_id from empty")
+        con.execute("create table raw._dlt_loads (load_id varchar, status bigint)")
+    add_raw(home, events, load_of, overrides)
+
+
+def add_raw(
+    home: Home,
+    events: list[dict],
+    load_of: Callable[[dict], str] = lambda row: "load-1",
+    overrides: Iterable[dict] = (),
+) -> None:
+    """What later loads bring: more events, and the whole file of overrides as it is by then."""
+    rows = [DEFAULTS | row for row in events]
+    loads = [load_of(row) for row in rows]
+    lines = [
+        {"position": number, "author": "ann", "reason": "asked"} | line
+        for number, line in enumerate(overrides, 1)
+    ]
+    with duckdb.connect(str(home.warehouse)) as con:
+        table = pa.Table.from_pylist(rows, schema=EVENTS)
+        con.register("rows", table.append_column("_dlt_load_id", pa.array(loads, pa.string())))
+        con.execute("insert into raw.events by name select * from rows")
+        con.register("lines", pa.Table.from_pylist(lines, schema=IDENTITY_OVERRIDES))
+        con.execute("delete from raw.identity_overrides")
+        con.execute("insert into raw.identity_overrides select *, 'load-1' from lines")
+        con.execute("delete from raw.segments")
         con.execute(
             "insert into raw.segments select distinct source, segment, 1, 0, 1, 1, '', 1, 1, 0, 0,"
             " max(received_at) over (), 'load-1' from raw.events"
         )
+        con.execute("delete from raw.receipts")
         con.execute(
             "insert into raw.receipts select source, segment, 1, 0, 1, null, count(*), 'load-1'"
             " from raw.events group by all"
         )
+        con.execute("delete from raw._dlt_loads")
         con.execute(
-            "create table raw._dlt_loads as"
-            " select distinct _dlt_load_id as load_id, 0::bigint as status from raw.events"
+            "insert into raw._dlt_loads select distinct _dlt_load_id, 0 from raw.events"
             " union select 'load-1', 0"
         )
 
