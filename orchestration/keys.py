@@ -10,6 +10,7 @@ WAREHOUSE_POOL = "warehouse"  # limit 1: see dagster.yaml
 
 HOURLY = "hourly"
 NIGHTLY = "nightly"
+EXPLAIN_IDENTITY = "explain_identity"
 
 # Groups, in the order of the data's way.
 LANDING = "landing"

@@ -74,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the long tests unless ``-m`` speaks of them; begin with the files that take longest.
+    """Leave out the long tests unless ``-m`` speaks of them; begin with what takes longest.
 
     Two processes take file after file in this order: a long one at the end would keep one waiting.
     """

@@ -10,7 +10,9 @@ import typer
 from governance.home import HOME_VARIABLE
 from orchestration.cli import (
     commands_connect,
+    commands_explain,
     commands_home,
+    commands_identity,
     commands_operate,
     commands_pipeline,
     commands_show,
@@ -65,6 +67,8 @@ for _module in (
     commands_connect,
     commands_pipeline,
     commands_home,
+    commands_explain,
+    commands_identity,
     commands_operate,
 ):
     _module.add_to(app)
