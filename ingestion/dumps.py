@@ -98,7 +98,7 @@ def count_rows(landing: Landing, segment: Segment, limits: Limits) -> int:
 
 def _changed(landing: Landing, segment: Segment, committed: Committed) -> Problem | None:
     """A file that is not what was loaded; it is opened only where size and time leave a doubt."""
-    modified, _, content = committed.head_digest.rpartition(":")
+    *_, modified, content = committed.head_digest.split(":")
     if segment.size == committed.size and (
         modified == str(segment.modified) or _digest(landing, segment)[1] == content
     ):

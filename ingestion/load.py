@@ -32,7 +32,7 @@ from governance.progress import Progress, silent
 from governance.warehouse import disk_full, explain, open_warehouse, warehouse_lock
 from ingestion.exchange_rates import read_exchange_rates
 from ingestion.identity_overrides import overrides_table, read_overrides
-from ingestion.raw_schema import TABLES
+from ingestion.raw_schema import FILES_OF_THE_OWNER, TABLES
 from ingestion.reading import Reading, SourceReading
 from ingestion.rejects import delete_unreferenced
 from ingestion.segments import Committed, Problem, Waiting
@@ -299,6 +299,7 @@ def loading(
                     dataset_name=SCHEMA,
                 )
                 yield PreparedLoad(pipeline, source, home, reading)
+                _drop_older_files(connection)
             finally:
                 reading.close()
         finally:
@@ -362,9 +363,19 @@ def _clean_up(home: Home, connection: duckdb.DuckDBPyConnection) -> None:
         if table in present:
             orphans = f"_dlt_load_id not in ({committed})" if "_dlt_loads" in present else "true"
             connection.execute(f"delete from {SCHEMA}.{table} where {orphans}")
+    _drop_older_files(connection)
     if "rejects" in present:
         rows = connection.execute(f"select distinct stored_in from {SCHEMA}.rejects").fetchall()
         delete_unreferenced(home, {stored_in for (stored_in,) in rows})
+
+
+def _drop_older_files(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keep of the owner's files what the newest committed load read."""
+    present = _tables(connection)
+    if "_dlt_loads" in present:
+        newest = f"select max(load_id) from {SCHEMA}._dlt_loads where status = 0"
+        for table in set(FILES_OF_THE_OWNER) & present:
+            connection.execute(f"delete from {SCHEMA}.{table} where _dlt_load_id < ({newest})")
 
 
 def _positions(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Committed]:

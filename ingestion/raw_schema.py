@@ -185,3 +185,6 @@ TABLES = {
     "exchange_rates": EXCHANGE_RATES,
     "identity_overrides": IDENTITY_OVERRIDES,
 }
+
+FILES_OF_THE_OWNER = ("exchange_rates", "identity_overrides")
+"""Read whole by every load: of them the rows of the newest committed load count."""

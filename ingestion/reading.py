@@ -185,7 +185,12 @@ class Reading:
         part = SourceReading(landing)
         for segment in landing.segments():
             committed = positions.get((segment.source, segment.name))
-            if committed is None and not again and self._is_postponed(landing, segment):
+            # In the order of their names: no month is counted before the one it follows.
+            if (
+                committed is None
+                and not again
+                and (part.postponed or self._is_postponed(landing, segment))
+            ):
                 part.postponed += 1
                 continue
             if landing.source.is_appended:

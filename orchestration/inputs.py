@@ -26,16 +26,17 @@ from orchestration.publishing import current_version
 
 _PUBLISHING = Path(__file__).parent / "publishing"
 
-# A load that read anything left a row in raw.segments; rates and overrides are replaced by every
-# load.
+# A load that read anything left a row in raw.segments; rates and overrides are read whole by
+# every load, and the newest one's count.
 _LOADS = """
     select distinct segments._dlt_load_id
     from raw.segments
     semi join raw._dlt_loads as loads on segments._dlt_load_id = loads.load_id and loads.status = 0
     order by all
 """
-_RATES = "select date, currency, rate from raw.exchange_rates order by all"
-_OVERRIDES = "select * exclude (_dlt_load_id) from raw.identity_overrides order by all"
+_NEWEST = "where _dlt_load_id = (select max(load_id) from raw._dlt_loads where status = 0)"
+_RATES = f"select date, currency, rate from raw.exchange_rates {_NEWEST} order by all"
+_OVERRIDES = f"select * exclude (_dlt_load_id) from raw.identity_overrides {_NEWEST} order by all"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from orchestration.publishing import TargetState, Version, target_states, versio
 _POSITIONS = """
     select source, segment, to_offset, size_bytes
     from raw.segments
-    where _dlt_load_id in (select load_id from raw._dlt_loads where status = 0)
+    where _dlt_load_id = (select max(load_id) from raw._dlt_loads where status = 0)
     qualify row_number() over (
         partition by source, segment order by generation desc, to_offset desc
     ) = 1
@@ -36,7 +36,7 @@ _POSITIONS = """
 # Of the load that read the file last.
 _OVERRIDES = """
     select * exclude (_dlt_load_id) from raw.identity_overrides
-    where _dlt_load_id in (select load_id from raw._dlt_loads where status = 0)
+    where _dlt_load_id = (select max(load_id) from raw._dlt_loads where status = 0)
     order by position
 """
 

@@ -29,10 +29,15 @@ with
 
     evidence as (
         select swallowed.person_id, evidence.*
-        from {{ ref('bridge_identity_evidence') }} as evidence
+        from {{ ref('int_identity_evidence') }} as evidence
         inner join nodes on evidence.higher_kind = nodes.kind and evidence.higher_value = nodes.value
+        inner join
+            nodes as lower_nodes
+            on evidence.lower_kind = lower_nodes.kind
+            and evidence.lower_value = lower_nodes.value
+            and nodes.person_id = lower_nodes.person_id
         inner join swallowed on nodes.person_id = swallowed.person_id and nodes.is_device = swallowed.is_device
-        where evidence.is_used
+        where evidence.is_trusted or nodes.is_device
     ),
 
     ends as (

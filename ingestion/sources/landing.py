@@ -46,9 +46,11 @@ def landing(reading: Reading, exchange_rates: pa.Table, identity_overrides: pa.T
             _part("events", batches),
             _part("rejects", batches),
             _part("segments", batches),
-            _whole("receipts", reading.receipts, "append"),
-            _whole("exchange_rates", exchange_rates, "replace"),
-            _whole("identity_overrides", identity_overrides, "replace"),
+            _whole("receipts", reading.receipts),
+            # Whole files at every load; of them the newest load's rows count. To replace them, dlt
+            # would empty the table first: a load killed then would leave nothing.
+            _whole("exchange_rates", exchange_rates),
+            _whole("identity_overrides", identity_overrides),
         ]
 
     return throughline()
@@ -67,8 +69,8 @@ def _part(table: str, batches: DltResource) -> DltResource:
     return part
 
 
-def _whole(table: str, rows: pa.Table, disposition: Any) -> DltResource:
-    @dlt.resource(name=table, write_disposition=disposition, columns=_columns(table))
+def _whole(table: str, rows: pa.Table) -> DltResource:
+    @dlt.resource(name=table, write_disposition="append", columns=_columns(table))
     def whole() -> Iterator[pa.Table]:
         yield rows
 

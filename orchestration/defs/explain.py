@@ -28,7 +28,7 @@ class Question(dg.Config):
     description="Reads the published copy alone, so it waits for no other run.",
     tags={"dagster/max_retries": "0"},
 )
-def _explain(context: dg.OpExecutionContext, config: Question, home: HomeResource) -> str:
+def _explain(context: dg.OpExecutionContext, config: Question, home: HomeResource) -> None:
     with explained():
         answer, evidence = explain(
             home.place, home.read_keys(), config.identifiers, kept=True, pictured=True
@@ -44,7 +44,6 @@ def _explain(context: dg.OpExecutionContext, config: Question, home: HomeResourc
             "component": dg.MetadataValue.md(_embedded(image) if image else "nothing to draw"),
         }
     )
-    return markdown
 
 
 def explain_job() -> dg.JobDefinition:

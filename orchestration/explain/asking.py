@@ -51,15 +51,15 @@ def explain(
     with open_published(home) as published:
         subjects = [find(published, keys, text) for text in typed]
         said = Statements(published, what_counts(read_overrides(home, keys)).values())
-        answer = _answer(published, keys, said, subjects)
+        answer = _answer(published, said, subjects)
         if not pictured:
             return answer, []
         path = [step.evidence for step in answer.path] if isinstance(answer, Between) else []
         return answer, list(dict.fromkeys([*path, *surroundings(published, subjects)]))
 
 
-def _answer(published: Published, keys: Keys, said: Statements, subjects: list[Subject]) -> Answer:
+def _answer(published: Published, said: Statements, subjects: list[Subject]) -> Answer:
     reasons = Reasons(published)
     if len(subjects) == 1:
-        return explain_one(published, keys, reasons, said, subjects[0])
+        return explain_one(published, reasons, said, subjects[0])
     return explain_two(published, reasons, said, subjects[0], subjects[1])

@@ -20,7 +20,8 @@ _EVENT = "event:"
 _LISTED = 10
 _CANDIDATES = 200
 _SIMILAR = 5
-_FORMS = ("tok_email_", "tok_phone_")
+_TOKEN = re.compile(r"tok_(?:email|phone)_[0-9a-f]{32}")
+_DIGITS = 7  # of the shortest phone number
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,10 @@ def is_clear(typed: str) -> bool:
     """Whether the text holds an e-mail address or a number in clear, as far as can be seen."""
     kind, colon, value = normalise.identifier(typed).partition(":")
     if colon and kind in ("email", "phone"):
-        return not value.strip().startswith(_FORMS)
-    return mask_text(typed)[1] > 0
+        return _TOKEN.fullmatch(value.strip()) is None
+    digits = sum(character.isdigit() for character in typed)
+    looks_like_a_number = not colon and digits >= _DIGITS and not any(map(str.isalpha, typed))
+    return looks_like_a_number or mask_text(typed)[1] > 0
 
 
 def _readable(typed: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from governance.keys import Keys
 from ingestion.named_identifiers import NamedIdentifier
 from orchestration.explain.answers import (
     About,
@@ -28,7 +27,7 @@ _COMMANDS = 3
 
 
 def explain_one(
-    published: Published, keys: Keys, reasons: Reasons, said: Statements, subject: Subject
+    published: Published, reasons: Reasons, said: Statements, subject: Subject
 ) -> About:
     """Whose it is, by which rule and evidence, what was set aside, and how to change it."""
     asked = identifiers_of(published, subject)
@@ -37,8 +36,11 @@ def explain_one(
     person = _person(subject, standing)
     members = published.members([person], limit=_READ) if person else []
     ends = {*asked, *(member.identifier for member in members)}
-    evidence = published.evidence(_first(ends), intervals=False, limit=_READ)
-    used, aside = _split(evidence, set(asked))
+    known = _first(ends)
+    used, aside = (
+        _near(published.evidence(known, used=used, intervals=False, limit=_READ), set(asked))
+        for used in (True, False)
+    )
     statements = said.about(ends)
     ordered = sorted(
         members, key=lambda each: (each.identifier not in asked, each.identifier.order)
@@ -52,10 +54,12 @@ def explain_one(
         standing=standing,
         person_id=person,
         identifiers=Cut(tuple(ordered[:_SHOWN]), published.count_members(person) if person else 0),
-        used=Cut.of(used, _SHOWN),
-        set_aside=Cut(tuple(reasons.of(aside[:_SHOWN])), len(aside)),
+        used=Cut(tuple(used[:_SHOWN]), published.count_evidence(known, used=True)),
+        set_aside=Cut(
+            tuple(reasons.of(aside[:_SHOWN])), published.count_evidence(known, used=False)
+        ),
         devices=Cut.of(published.devices_of(person, limit=_READ) if person else [], _SHOWN),
-        device=read_device(published, keys, device)
+        device=read_device(published, device)
         if device and (is_a_device or isinstance(subject, Event) or not members)
         else None,
         statements=statements,
@@ -89,12 +93,9 @@ def _verdict(subject: Subject, standing: Standing | None, reasons: Reasons, *, d
     return f"{subject} stands for {standing.person_id}: {of_identifier(standing.rule)}."
 
 
-def _split(
-    evidence: Sequence[Evidence], asked: set[NamedIdentifier]
-) -> tuple[list[Evidence], list[Evidence]]:
-    """What is used and what is not, that of the asked ones first."""
-    near = sorted(evidence, key=lambda each: (not asked & set(each.ends), each.order))
-    return [each for each in near if each.is_used], [each for each in near if not each.is_used]
+def _near(evidence: Sequence[Evidence], asked: set[NamedIdentifier]) -> list[Evidence]:
+    """That of the asked ones first."""
+    return sorted(evidence, key=lambda each: (not asked & set(each.ends), each.order))
 
 
 def _commands(

@@ -26,7 +26,20 @@ _EVIDENCE = """
     higher_kind, higher_value, lower_kind, lower_value, evidence, source, is_trusted,
     first_seen_at, last_seen_at, events, example_event_key, is_used, set_aside_reason
 """
-_RULE = "case when identity_rule = 'direct' then 'carry' else identity_rule end"
+_TOUCHING = f"""
+    with asked as {_ASKED},
+    touching as (
+        select {_EVIDENCE} from (
+            from marts.bridge_identity_evidence
+            semi join asked on higher_kind = asked.kind and higher_value = asked.value
+            union
+            from marts.bridge_identity_evidence
+            semi join asked on lower_kind = asked.kind and lower_value = asked.value
+        )
+        where ($used is null or is_used = $used)
+            and ($intervals or set_aside_reason is distinct from 'interval')
+    )
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,17 +204,8 @@ class Published:
         """The evidence that names any of these, the earliest first."""
         rows = self._rows(
             f"""
-            with asked as {_ASKED},
-            touching as (
-                select {_EVIDENCE} from marts.bridge_identity_evidence
-                semi join asked on higher_kind = asked.kind and higher_value = asked.value
-                union
-                select {_EVIDENCE} from marts.bridge_identity_evidence
-                semi join asked on lower_kind = asked.kind and lower_value = asked.value
-            )
+            {_TOUCHING}
             select * from touching
-            where ($used is null or is_used = $used)
-                and ($intervals or set_aside_reason is distinct from 'interval')
             order by first_seen_at nulls last, higher_kind, higher_value, lower_kind, lower_value,
                 evidence, source, is_trusted
             limit $limit
@@ -213,6 +217,15 @@ class Published:
         )
         return [_evidence(row) for row in rows]
 
+    def count_evidence(self, identifiers: Collection[NamedIdentifier], *, used: bool) -> int:
+        """How many pieces of evidence, intervals left out, name any of these."""
+        return self._number(
+            f"{_TOUCHING} select count(*) from touching",
+            **_asked(identifiers),
+            used=used,
+            intervals=False,
+        )
+
     def counterparts(self, identifier: NamedIdentifier) -> int:
         """How many identifiers trusted evidence names together with this one."""
         return self._number(
@@ -221,6 +234,7 @@ class Published:
                 then (higher_kind, higher_value) else (lower_kind, lower_value) end)
             from marts.bridge_identity_evidence
             where is_trusted and evidence in ('event', 'row')
+                and (set_aside_reason is null or set_aside_reason not in ('interval', 'null_like'))
                 and ((higher_kind = $kind and higher_value = $value)
                     or (lower_kind = $kind and lower_value = $value))
             """,
@@ -228,23 +242,22 @@ class Published:
             value=identifier.value,
         )
 
-    def siblings(self, device: NamedIdentifier, *, limit: int) -> list[NamedIdentifier]:
-        """Identifiers that share a run with this one: those of its device, and at times others."""
+    def device_of(self, device: NamedIdentifier) -> str | None:
+        """The key of the device an identifier belongs to; None when it is set aside."""
         rows = self._rows(
-            f"""
-            with mine as (
-                select person_id, rule, valid_from, valid_to from marts.bridge_identities
-                where kind = $kind and value = $value
-                order by valid_from, person_id, rule limit 1
-            )
-            select distinct bridge.kind, bridge.value
-            from marts.bridge_identities as bridge
-            semi join mine using (person_id, rule, valid_from, valid_to)
-            where bridge.kind in {_DEVICES}
-            order by all limit $limit
-            """,
+            "select any_value(device_key) from marts.bridge_identities"
+            " where kind = $kind and value = $value",
             kind=device.kind,
             value=device.value,
+        )
+        return rows[0][0]
+
+    def device_identifiers(self, device_key: str, *, limit: int) -> list[NamedIdentifier]:
+        """The identifiers of a device."""
+        rows = self._rows(
+            "select distinct kind, value from marts.bridge_identities"
+            " where device_key = $key order by all limit $limit",
+            key=device_key,
             limit=limit,
         )
         return [NamedIdentifier(*row) for row in rows]
@@ -260,7 +273,6 @@ class Published:
     def runs(
         self,
         device: NamedIdentifier,
-        identifiers: Collection[NamedIdentifier],
         *,
         persons: Collection[str] | None = None,
         limit: int,
@@ -269,37 +281,19 @@ class Published:
 
         Args:
             device: one of its identifiers.
-            identifiers: all of them, by which its events are found.
             persons: of these alone.
             limit: how many at most.
         """
         rows = self._rows(
-            f"""
-            with runs as (
-                select person_id, rule, valid_from, valid_to from marts.bridge_identities
-                where kind = $kind and value = $value and person_id is not null
-                    and ($persons is null or list_contains($persons::varchar[], person_id))
-                order by valid_from, person_id, rule limit $limit
-            ),
-            events as (
-                select person_id, {_RULE} as rule, occurred_at from marts.fct_events
-                where (anonymous_id in (select unnest($anonymous::varchar[]))
-                    or device_id in (select unnest($devices::varchar[])))
-                    and occurred_at between (select min(valid_from) from runs)
-                        and (select max(valid_to) from runs)
-            )
-            select runs.*, count(events.occurred_at)
-            from runs
-            left join events on runs.person_id = events.person_id and runs.rule = events.rule
-                and events.occurred_at between runs.valid_from and runs.valid_to
-            group by all
-            order by runs.valid_from, runs.person_id, runs.rule
+            """
+            select person_id, rule, valid_from, valid_to, events from marts.bridge_identities
+            where kind = $kind and value = $value and person_id is not null
+                and ($persons is null or list_contains($persons::varchar[], person_id))
+            order by valid_from, person_id, rule limit $limit
             """,
             kind=device.kind,
             value=device.value,
             persons=None if persons is None else sorted(persons),
-            anonymous=[each.value for each in identifiers if each.kind == "anonymous_id"],
-            devices=[each.value for each in identifiers if each.kind == "device_id"],
             limit=limit,
         )
         return [Run(*row) for row in rows]

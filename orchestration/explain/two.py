@@ -91,11 +91,11 @@ def _runs(published: Published, a: _End, b: _End) -> Cut[Run]:
         return Cut((), 0)
     device, other = (a, b) if a.node.is_device else (b, a)
     if other.node.is_device:
-        theirs = published.runs(other.node, [], limit=SHOWN_RUNS)
+        theirs = published.runs(other.node, limit=SHOWN_RUNS)
         persons = {run.person_id for run in theirs}
     else:
         persons = {other.person_id} if other.person_id else set()
-    runs = published.runs(device.node, device.members, persons=persons, limit=_READ)
+    runs = published.runs(device.node, persons=persons, limit=_READ)
     return Cut.of(runs, SHOWN_RUNS)
 
 

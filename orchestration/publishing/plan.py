@@ -16,6 +16,8 @@ from orchestration.publishing.manifest import Column, Partition, Table, Withheld
 from orchestration.publishing.policy import published_expression, quote, treatment
 from orchestration.publishing.store import ROLE
 
+LOGS = "ops_"
+
 # Tables published as one parquet file a month of this timestamp, sorted by it and the columns after
 # it.
 PARTITIONED_BY = {"fct_events": ("occurred_at", "event_id")}
@@ -49,8 +51,12 @@ def plan_tables(
 
 
 def content_digest(tables: Sequence[Table], semantics: Sequence[str]) -> str:
-    """Digest of everything a reader can see: rows, columns, types, classes and descriptions."""
-    return digest_of([list(semantics), [[table.name, table.digest] for table in tables]])
+    """Digest of everything a reader can see: rows, columns, types, classes and descriptions.
+
+    Logs are left out: they tell of builds, so that two homes of the same content have other ones.
+    """
+    told = [[table.name, table.digest] for table in tables if not table.name.startswith(LOGS)]
+    return digest_of([list(semantics), told])
 
 
 def _plan(

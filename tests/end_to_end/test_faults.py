@@ -121,7 +121,11 @@ def _published_content(home: Home) -> tuple:
         manifest.content_digest,
         # how far the database was read is the time of the last load
         {name: until for name, until in manifest.data_until.items() if name != "shop"},
-        {table.name: (table.rows, table.digest) for table in manifest.tables},
+        {
+            table.name: (table.rows, table.digest)
+            for table in manifest.tables
+            if not table.name.startswith("ops_")
+        },
     )
 
 
@@ -130,11 +134,12 @@ def _differences(one, other, schema: str) -> dict[str, int]:
     with duckdb.connect() as connection:
         connection.execute(f"attach '{one}' as one (read_only)")
         connection.execute(f"attach '{other}' as other (read_only)")
+        # ops_ tables are logs: they tell of the builds there were
         columns: dict[str, list[str]] = {}
         for table, column in connection.execute(
             "select table_name, column_name from duckdb_columns()"
             " where database_name = 'other' and schema_name = ? and table_name not like '\\_dlt%'"
-            " escape '\\' order by all",
+            " escape '\\' and table_name not like 'ops\\_%' escape '\\' order by all",
             [schema],
         ).fetchall():
             if column not in LOAD_COLUMNS:

@@ -226,6 +226,10 @@ class _Graph:
 
         self.proofs = {p for p in self.trusted if not self._is_left_out(p)}
         claimed = {b for a, b in self.proofs if (priority(a), priority(b)) == (1, 2)}
+        by_hand = {pair for pair in self.links if not any(map(is_nobody, pair))}
+        for together in components({end for pair in by_hand for end in pair}, by_hand):
+            if any(priority(node) == 1 for node in together):
+                claimed |= together
         self.edges = {p for p in devices if not self._is_left_out(p)}
         for a, b in self.proofs:
             levels = priority(a), priority(b)

@@ -84,6 +84,9 @@ def read_record(name: str, number: int, event: dict[str, str]) -> dict:
         columns |= {"is_deleted": told == "row deleted", "event_name": "person_changed"}
     if event.get("email"):
         columns["email_verified"] = True
+    if event.get("external"):
+        pairs = (pair.split("=") for pair in event["external"].split(", "))
+        columns["external"] = {space: f"{name}.{value}" for space, value in pairs}
     if event.get("consent") == "denied":  # nothing of whom it named is kept
         columns = {"event_name": told, "event_type": None, "disposition": "stripped"}
     return record(source, name, number, at, **columns)

@@ -67,9 +67,6 @@ def add_raw(
         table = pa.Table.from_pylist(rows, schema=EVENTS)
         con.register("rows", table.append_column("_dlt_load_id", pa.array(loads, pa.string())))
         con.execute("insert into raw.events by name select * from rows")
-        con.register("lines", pa.Table.from_pylist(lines, schema=IDENTITY_OVERRIDES))
-        con.execute("delete from raw.identity_overrides")
-        con.execute("insert into raw.identity_overrides select *, 'load-1' from lines")
         con.execute("delete from raw.segments")
         con.execute(
             "insert into raw.segments select distinct source, segment, 1, 0, 1, 1, '', 1, 1, 0, 0,"
@@ -84,6 +81,16 @@ def add_raw(
         con.execute(
             "insert into raw._dlt_loads select distinct _dlt_load_id, 0 from raw.events"
             " union select 'load-1', 0"
+        )
+        # every load reads the whole file, so the newest one's counts
+        con.register("lines", pa.Table.from_pylist(lines, schema=IDENTITY_OVERRIDES))
+        con.execute(
+            "insert into raw.identity_overrides"
+            " select *, (select max(load_id) from raw._dlt_loads) from lines"
+        )
+        con.execute(
+            "delete from raw.identity_overrides"
+            " where _dlt_load_id < (select max(load_id) from raw._dlt_loads)"
         )
 
 

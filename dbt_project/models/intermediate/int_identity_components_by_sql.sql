@@ -1,4 +1,5 @@
-{#- What int_identity_components holds, for an engine without Python models: tl_component_solver chooses. -#}
+{#- What int_identity_components holds, for an engine without Python models. With tl_component_solver: sql it is built beside the
+    other; nothing reads it yet. -#}
 {{ config(materialized='connected_components', enabled=var('tl_component_solver') == 'sql') }}
 
 select node_a, node_b, is_override, false as is_never

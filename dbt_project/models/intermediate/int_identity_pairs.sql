@@ -1,5 +1,5 @@
 {#- Evidence that may link: persons by trusted sources only; the identifiers of a device are one device whoever
-    sent them. Null-like values and pairs that were said to be two are left out. -#}
+    sent them. Null-like values are left out. -#}
 select
     higher_kind,
     higher_value,

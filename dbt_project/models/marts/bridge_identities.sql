@@ -1,8 +1,16 @@
 with
     person_identifiers as (
-        select kind, value, person_id, rule, first_seen_at as valid_from, cast(null as timestamp) as valid_to
+        select
+            kind,
+            value,
+            person_id,
+            rule,
+            first_seen_at as valid_from,
+            cast(null as timestamp) as valid_to,
+            events,
+            cast(null as varchar) as device_key
         from {{ ref('int_identity_nodes') }}
-        where (kind_priority <= 4 or is_set_aside) and events > 0
+        where kind_priority <= 4 or is_set_aside
     ),
 
     -- a device belongs to whoever used it: one row per unbroken run of events of one person by one rule. What the
@@ -29,16 +37,30 @@ with
     ),
 
     runs as (
-        select device_key, person_id, rule, min(occurred_at) as valid_from, max(occurred_at) as valid_to
+        select
+            device_key,
+            person_id,
+            rule,
+            min(occurred_at) as valid_from,
+            max(occurred_at) as valid_to,
+            count(*) as events
         from numbered
         group by device_key, person_id, rule, run
     ),
 
     device_identifiers as (
-        select nodes.kind, nodes.value, runs.person_id, runs.rule, runs.valid_from, runs.valid_to
+        select
+            nodes.kind,
+            nodes.value,
+            runs.person_id,
+            runs.rule,
+            runs.valid_from,
+            runs.valid_to,
+            runs.events,
+            runs.device_key
         from {{ ref('int_identity_nodes') }} as nodes
         inner join runs on nodes.person_id = runs.device_key
-        where nodes.kind_priority >= 5 and not nodes.is_set_aside and nodes.events > 0
+        where nodes.kind_priority >= 5 and not nodes.is_set_aside
     ),
 
     identifiers as (
@@ -57,5 +79,7 @@ select
     valid_from,
     valid_to,
     -- every rule here is deterministic; guesses are not made
-    cast(case when person_id is not null then 1 end as double) as confidence
+    cast(case when person_id is not null then 1 end as double) as confidence,
+    cast(events as bigint) as events,
+    device_key
 from identifiers

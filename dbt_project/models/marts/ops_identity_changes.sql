@@ -39,82 +39,94 @@ with
             nodes.via_value,
             before.kind is null as is_new,
             nodes.kind is null and before.cause <> 'gone' as is_gone,
+            nodes.kind is not null and before.cause = 'gone' as is_back,
             count(distinct before.person_id) over (partition by nodes.person_id) as persons_before,
             count(distinct nodes.person_id) over (partition by before.person_id) as persons_after
         from nodes
         full join before on nodes.kind = before.kind and nodes.value = before.value
     ),
 
+    changed as (
+        select * from changes where is_new or is_gone or is_back or old_person_id is distinct from new_person_id
+    ),
+
     -- the latest piece of evidence that speaks for, or against, an identifier is what changed it
+    evidence as (
+        select * from {{ ref('bridge_identity_evidence') }} where set_aside_reason is distinct from 'interval'
+    ),
+
     sides as (
-        select higher_kind as kind, higher_value as value, *
-        from {{ ref('bridge_identity_evidence') }}
-        where set_aside_reason is distinct from 'interval'
+        select changed.kind, changed.value, evidence.*
+        from evidence
+        inner join changed on evidence.higher_kind = changed.kind and evidence.higher_value = changed.value
         union all
-        select lower_kind, lower_value, *
-        from {{ ref('bridge_identity_evidence') }}
-        where set_aside_reason is distinct from 'interval'
+        select changed.kind, changed.value, evidence.*
+        from evidence
+        inner join changed on evidence.lower_kind = changed.kind and evidence.lower_value = changed.value
     ),
 
     decisive as (
-        select
-            kind,
-            value,
-            max_by(
-                to_json(
-                    {
-                        higher:higher_kind || ':' || higher_value,
-                        lower:lower_kind || ':' || lower_value,
-                        evidence:evidence,
-                        source:source,
-                        is_used:is_used,
-                        set_aside_reason:set_aside_reason,
-                        event_key:example_event_key
-                    }
-                ),
-                {
-                    ts:first_seen_at,
-                    a:higher_kind,
-                    b:higher_value,
-                    c:lower_kind,
-                    d:lower_value,
-                    e:evidence,
-                    f:source,
-                    g:is_trusted
-                }
-            ) as evidence
+        select *
         from sides
-        group by kind, value
+        qualify
+            row_number() over (
+                partition by kind, value
+                order by
+                    first_seen_at desc,
+                    higher_kind desc,
+                    higher_value desc,
+                    lower_kind desc,
+                    lower_value desc,
+                    evidence desc,
+                    source desc,
+                    is_trusted desc
+            )
+            = 1
     )
 
 select
     {% if is_incremental() -%} (select coalesce(max(change_number), 0) from {{ this }}) + {% endif -%}
-    row_number() over (order by changes.kind, changes.value) as change_number,
-    changes.kind,
-    changes.value,
-    changes.old_person_id,
-    changes.new_person_id,
+    row_number() over (order by changed.kind, changed.value) as change_number,
+    changed.kind,
+    changed.value,
+    changed.old_person_id,
+    changed.new_person_id,
     case
-        when changes.is_new
+        when changed.is_new
         then 'first_seen'
-        when changes.is_gone
+        when changed.is_gone
         then 'gone'
-        when changes.new_person_id is null
+        when changed.new_person_id is null
         then 'set_aside'
-        when changes.old_person_id is null
+        when changed.old_person_id is null
         then 'restored'
-        when changes.persons_before > 1 and changes.persons_after > 1
+        when changed.persons_before > 1 and changed.persons_after > 1
         then 'regrouped'
-        when changes.persons_before > 1
+        when changed.persons_before > 1
         then 'merged'
-        when changes.persons_after > 1
+        when changed.persons_after > 1
         then 'split'
         else 'renamed'
     end as cause,
-    changes.rule,
-    cast(decisive.evidence as varchar) as evidence,
+    changed.rule,
+    cast(
+        case
+            when decisive.kind is not null
+            then
+                to_json(
+                    {
+                        higher:decisive.higher_kind || ':' || decisive.higher_value,
+                        lower:decisive.lower_kind || ':' || decisive.lower_value,
+                        evidence:decisive.evidence,
+                        source:decisive.source,
+                        is_used:decisive.is_used,
+                        set_aside_reason:decisive.set_aside_reason,
+                        event_key:decisive.example_event_key
+                    }
+                )
+        end as varchar
+    ) as evidence,
     cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S") }}' as timestamp) as changed_at,
     '{{ invocation_id }}' as build_id
-from changes
-left join decisive on changes.kind = decisive.kind and changes.value = decisive.value
-where changes.is_new or changes.is_gone or changes.old_person_id is distinct from changes.new_person_id
+from changed
+left join decisive on changed.kind = decisive.kind and changed.value = decisive.value

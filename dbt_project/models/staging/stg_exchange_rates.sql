@@ -1,8 +1,9 @@
+-- every load reads the whole file: the newest one's counts
 with
     committed as (
-        select rates.*
-        from {{ source('raw', 'exchange_rates') }} as rates
-        semi join {{ ref('stg_loads') }} as loads on rates._dlt_load_id = loads.load_id
+        select *
+        from {{ source('raw', 'exchange_rates') }}
+        where _dlt_load_id = (select max(load_id) from {{ ref('stg_loads') }})
     )
 
 select date as rate_date, upper(currency) as currency, rate

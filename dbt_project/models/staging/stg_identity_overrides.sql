@@ -1,8 +1,9 @@
+-- every load reads the whole file: the newest one's counts
 with
     committed as (
-        select overrides.*
-        from {{ source('raw', 'identity_overrides') }} as overrides
-        semi join {{ ref('stg_loads') }} as loads on overrides._dlt_load_id = loads.load_id
+        select *
+        from {{ source('raw', 'identity_overrides') }}
+        where _dlt_load_id = (select max(load_id) from {{ ref('stg_loads') }})
     ),
 
     -- people change their minds: the last line about a pair counts, whatever time it gives

@@ -11,21 +11,17 @@ import pytest
 from governance.home import Home
 from governance.keys import Keys, load_keys
 from governance.starter import init_home
-from ingestion.named_identifiers import NamedIdentifier
-from orchestration.explain.devices import device_key
 from orchestration.explain.reading import Published, open_published
 
 VERSION = "20260501T000000Z-00000000"
 ANNA, BEN, CARA, DORA, ZOE = (f"p_{digit * 32}" for digit in "abcd9")
 SHARED = "tok_email_" + "5" * 32
-TABLET = NamedIdentifier("anonymous_id", "tablet")
-KIOSK = NamedIdentifier("anonymous_id", "kiosk")
 
 _TABLES = """
 create schema marts;
 create table marts.bridge_identities (
     kind text, value text, person_id text, rule text, valid_from timestamp, valid_to timestamp,
-    confidence double);
+    confidence double, events bigint, device_key text);
 create table marts.bridge_identity_evidence (
     higher_kind text, higher_value text, lower_kind text, lower_value text, evidence text,
     source text, is_trusted boolean, first_seen_at timestamp, last_seen_at timestamp,
@@ -52,9 +48,18 @@ class Town:
         connection.execute(_TABLES)
 
     def stands(
-        self, text: str, person: str | None, rule: str, since: int = 8, until: int | None = None
+        self,
+        text: str,
+        person: str | None,
+        rule: str,
+        since: int = 8,
+        until: int | None = None,
+        *,
+        events: int = 1,
+        device: str | None = None,
     ) -> None:
-        self._insert("bridge_identities", *_split(text), person, rule, _at(since), _at(until), 1.0)
+        row = (*_split(text), person, rule, _at(since), _at(until), 1.0, events, device)
+        self._insert("bridge_identities", *row)
 
     def seen(
         self,
@@ -139,15 +144,15 @@ def _strangers(town: Town) -> None:
         town.seen(f"user_id:{who}", "email:tok_email_" + "8" * 32, "hub", hour=15)
 
 
-def _devices(town: Town, keys: Keys) -> None:
+def _devices(town: Town) -> None:
     """Anna's family shares a tablet; the kiosk is nobody's."""
-    tablet = device_key(keys, [TABLET])
+    tablet = "p_" + "1" * 32
     for identifier in ("anonymous_id:tablet", "device_id:tab-1"):
-        town.stands(identifier, ANNA, "backfill", 8, 8)
-        town.stands(identifier, ANNA, "carry", 9, 11)
-        town.stands(identifier, BEN, "logout_to_next", 12, 12)
-        town.stands(identifier, BEN, "carry", 13, 14)
-        town.stands(identifier, tablet, "anonymous", 16, 17)
+        town.stands(identifier, ANNA, "backfill", 8, 8, device=tablet)
+        town.stands(identifier, ANNA, "carry", 9, 11, events=3, device=tablet)
+        town.stands(identifier, BEN, "logout_to_next", 12, 12, device=tablet)
+        town.stands(identifier, BEN, "carry", 13, 14, events=2, device=tablet)
+        town.stands(identifier, tablet, "anonymous", 16, 17, events=2, device=tablet)
     town.seen("anonymous_id:tablet", "device_id:tab-1", source="web", hour=8, events=9)
     town.seen("user_id:anna", "anonymous_id:tablet", "interval", source="web", hour=9, events=2)
     town.seen("user_id:ben", "anonymous_id:tablet", "interval", source="web", hour=13)
@@ -161,8 +166,8 @@ def _devices(town: Town, keys: Keys) -> None:
     town.happened("e7", 14, BEN, "carry", "tablet")
     town.happened("e8", 16, tablet, "anonymous", "tablet")
     town.happened("e9", 17, tablet, "anonymous", "tablet")
-    kiosk = device_key(keys, [KIOSK])
-    town.stands("anonymous_id:kiosk", kiosk, "kiosk", 8, 18)
+    kiosk = "p_" + "2" * 32
+    town.stands("anonymous_id:kiosk", kiosk, "kiosk", 8, 18, events=2, device=kiosk)
     town.device(kiosk, persons=40, is_kiosk=True)
     town.happened("k1", 8, kiosk, "kiosk", "kiosk")
     town.happened("k2", 18, kiosk, "kiosk", "kiosk")
@@ -172,7 +177,6 @@ def _devices(town: Town, keys: Keys) -> None:
 def built_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home with the town published, and one thing said about it."""
     home = init_home(tmp_path_factory.mktemp("explain") / "acme")
-    keys = load_keys(home)
     home.identity_overrides.write_text(
         '{"action": "unlink", "identifiers": ["user_id:cara", "user_id:dora"], "author": "Ada",'
         ' "reason": "twins", "at": "2026-04-14T00:00:00Z"}\n'
@@ -183,7 +187,7 @@ def built_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
         town = Town(connection)
         _people(town)
         _strangers(town)
-        _devices(town, keys)
+        _devices(town)
     return home
 
 

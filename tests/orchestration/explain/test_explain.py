@@ -173,7 +173,7 @@ def test_a_component_of_thousands_is_cut_with_counts(tmp_path: Path, capsys: Cap
         connection.execute(
             f"""
             insert into marts.bridge_identities
-            select 'user_id', format('u{{:05}}', i), '{ANNA}', 'alias', null, null, 1
+            select 'user_id', format('u{{:05}}', i), '{ANNA}', 'alias', null, null, 1, 1, null
             from range(10000) as t(i);
             insert into marts.bridge_identity_evidence
             select 'user_id', format('u{{:05}}', i), 'user_id', format('u{{:05}}', i + 1), 'event',
