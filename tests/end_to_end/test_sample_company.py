@@ -372,12 +372,17 @@ def changes(old: Marts, new: Marts, mart: str, *key: str) -> dict[Any, Any]:
 
 
 def contents(file: Path) -> dict[str, Counter[tuple[Any, ...]]]:
-    """The rows of every published mart, without the columns that name a place in landing."""
+    """The rows of every published mart, without the columns that name a place in landing.
+
+    The logs (``ops_``) tell of builds, which are others in another home.
+    """
     with duckdb.connect(str(file), read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
         marts = connection.sql("select name from (show all tables)").fetchall()
         found = {}
         for (mart,) in marts:
+            if mart.startswith("ops_"):
+                continue
             relation = connection.sql(f"select * from marts.{mart}")
             kept = [f'"{name}"' for name in relation.columns if name not in LANDING_COLUMNS]
             found[mart] = Counter(relation.select(", ".join(kept)).fetchall())
@@ -417,7 +422,8 @@ def test_a_late_event_makes_one_new_version_and_a_rollback_brings_the_old_one_ba
     assert longer["ended_at"] == shorter["ended_at"] + timedelta(minutes=10)
     numbers, new_numbers = contents(before.file), contents(after.file)
     assert {mart for mart in numbers if numbers[mart] != new_numbers[mart]} == {
-        *("fct_events", "fct_sessions", "dim_persons", "bridge_identities"),
+        *("fct_events", "fct_sessions", "dim_persons", "dim_devices"),
+        *("bridge_identities", "bridge_identity_evidence"),
         *("rpt_metrics_daily", "rpt_pipeline", "rpt_consent"),
     }
 
