@@ -20,3 +20,8 @@
         when {{ kind }} = 'device_id' then 6
     end
 {%- endmacro -%}
+
+{#- The components of the identity graph, by the solver that was chosen. -#}
+{%- macro identity_components() -%}
+    {{ return(ref('int_identity_components_by_sql' if var('tl_component_solver') == 'sql' else 'int_identity_components')) }}
+{%- endmacro -%}

@@ -54,14 +54,19 @@ def test_both_solvers_find_nothing_where_there_is_no_edge(tmp_path, never):
     assert solve_by_dbt(tmp_path, [], never) == {name: [] for name in SOLVERS}
 
 
-def test_the_solver_in_sql_is_built_only_where_it_is_asked_for(tmp_path):
+def test_identity_reads_the_solver_that_was_chosen(tmp_path):
     listed = {
         solver: subprocess.run(
             [
                 *(sys.executable, "-m", "dbt.cli.main", "ls", "--quiet", "--output", "name"),
                 *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
                 *("--target-path", str(tmp_path / solver), "--log-path", str(tmp_path)),
-                *("--select", "int_identity_components*", "--resource-type", "model"),
+                *(
+                    "--select",
+                    "+int_identity_nodes,int_identity_components*",
+                    "--resource-type",
+                    "model",
+                ),
                 *("--vars", json.dumps({"tl_component_solver": solver})),
             ],
             env=os.environ | {"PYTHONPATH": str(PROJECT.parent), "DO_NOT_TRACK": "1"},
@@ -71,4 +76,4 @@ def test_the_solver_in_sql_is_built_only_where_it_is_asked_for(tmp_path):
         ).stdout.split()
         for solver in ("python", "sql")
     }
-    assert listed == {"python": [SOLVERS[0]], "sql": [*SOLVERS]}
+    assert listed == {"python": [SOLVERS[0]], "sql": [SOLVERS[1]]}

@@ -1,5 +1,4 @@
-{#- What int_identity_components holds, for an engine without Python models. With tl_component_solver: sql it is built beside the
-    other; nothing reads it yet. -#}
+{#- What int_identity_components holds, for an engine without Python models: tl_component_solver: sql makes it and reads it. -#}
 {{ config(materialized='connected_components', enabled=var('tl_component_solver') == 'sql') }}
 
 select node_a, node_b, is_override, false as is_never

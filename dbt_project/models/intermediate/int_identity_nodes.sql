@@ -69,8 +69,8 @@ with
     held as (
         select overrides.node_a, overrides.node_b
         from overrides
-        inner join {{ ref('int_identity_components') }} as a on overrides.node_a = a.node
-        inner join {{ ref('int_identity_components') }} as b on overrides.node_b = b.node and a.component = b.component
+        inner join {{ identity_components() }} as a on overrides.node_a = a.node
+        inner join {{ identity_components() }} as b on overrides.node_b = b.node and a.component = b.component
         where not overrides.is_null_like
     ),
 
@@ -109,7 +109,7 @@ with
                 partition by coalesce('c' || components.component, judged.node)
             ) as root
         from judged
-        left join {{ ref('int_identity_components') }} as components on judged.node = components.node
+        left join {{ identity_components() }} as components on judged.node = components.node
         where judged.set_aside is null
     ),
 

@@ -5,7 +5,7 @@ with
 
     nodes as (select * from {{ ref('int_identity_nodes') }}),
 
-    components as (select * from {{ ref('int_identity_components') }}),
+    components as (select * from {{ identity_components() }}),
 
     never as (select * from {{ ref('int_identity_never') }}),
 

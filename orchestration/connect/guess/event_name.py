@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 
 from orchestration.connect import words as w
-from orchestration.connect.guess.matching import Matcher, Test
+from orchestration.connect.columns import Column
+from orchestration.connect.guess.matching import Matcher
 from orchestration.connect.guess.predicates import is_text
 
 
 def map_event_name(matcher: Matcher, constant: str | None) -> None:
     """The column that names the event, or the name all records share."""
-    text: Test = lambda c: w.has(c.words, w.EVENT_NAME) and is_text(c)  # noqa: E731
-    exact: Test = lambda c: text(c) and w.has(c.words, w.EVENT)  # noqa: E731
+
+    def text(c: Column) -> bool:
+        return w.has(c.words, w.EVENT_NAME) and is_text(c)
+
+    def exact(c: Column) -> bool:
+        return text(c) and w.has(c.words, w.EVENT)
+
     if constant == "identify":
         matcher.guess.mapping["event_name"] = {"value": constant}
     elif not matcher.take("event_name", exact, text) and constant is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from governance.config.mapping import RecordKind
 from orchestration.connect import words as w
+from orchestration.connect.columns import Column
 from orchestration.connect.guess.matching import Matcher, Test
 from orchestration.connect.guess.predicates import is_bare_id, is_id, is_mail, is_word
 
@@ -31,7 +32,10 @@ def map_identifiers(matcher: Matcher, kind: RecordKind, own: tuple[str, ...]) ->
             lambda c: w.has(c.words, w.EMAIL, w.VERIFIED) and c.kind in ("boolean", "unknown"),
         )
         matcher.take("email", is_mail, note="stored as a token only")
-        phone = lambda c: w.has(c.words, w.PHONE) and not w.has(c.words, w.VERIFIED)  # noqa: E731
+
+        def phone(c: Column) -> bool:
+            return w.has(c.words, w.PHONE) and not w.has(c.words, w.VERIFIED)
+
         matcher.take("phone", phone, note="stored as a token only")
 
 

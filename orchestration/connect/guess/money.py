@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestration.connect import words as w
 from orchestration.connect.columns import Column
-from orchestration.connect.guess.matching import Matcher, Test
+from orchestration.connect.guess.matching import Matcher
 from orchestration.connect.guess.predicates import is_amount, is_bare_id, is_currency, is_id
 
 _TOTAL = w.words("total gesamt gesamtbetrag gesamtsumme grandtotal totale totaal summe")
@@ -23,15 +23,23 @@ def map_money(matcher: Matcher, own: tuple[str, ...], currency: str) -> None:
         del mapping["refunded_at"]
     quantity = matcher.find(lambda c: w.has(c.words, w.QUANTITY) and c.kind == "number")
     price = matcher.find(lambda c: w.has(c.words, w.UNIT_PRICE) and c.kind == "number")
-    best: Test = lambda c: is_amount(c) and w.has(c.words, _TOTAL)  # noqa: E731
+
+    def best(c: Column) -> bool:
+        return is_amount(c) and w.has(c.words, _TOTAL)
+
     if quantity is not None and price is not None:
         matcher.used.add(price.name)
         mapping["amount"] = {"from": price.name, "times": quantity.name}
     elif (column := matcher.find(best, is_amount)) is not None:
         matcher.used.add(column.name)
         mapping["amount"] = _amount(column)
-    is_own: Test = lambda c: len(own) == 1 and c.name == own[0]  # noqa: E731
-    bare: Test = lambda c: bool(own) and is_bare_id(c)  # noqa: E731
+
+    def is_own(c: Column) -> bool:
+        return len(own) == 1 and c.name == own[0]
+
+    def bare(c: Column) -> bool:
+        return bool(own) and is_bare_id(c)
+
     matcher.take("order_id", lambda c: is_id(c, w.ORDER), is_own, bare)
     if "amount" in mapping and not matcher.take("currency", is_currency):
         mapping["currency"] = {"value": currency}

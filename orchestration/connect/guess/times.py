@@ -19,13 +19,23 @@ def map_times(matcher: Matcher, kind: RecordKind) -> None:
         _time(matcher, "refunded_at", refund)
     if kind == "subscriptions":
         _time(matcher, "ended_at", ended)
-    plain: Test = lambda c: not (refund(c) or ended(c) or updated(c))  # noqa: E731
-    created: Test = lambda c: w.has(c.words, w.CREATED) and plain(c)  # noqa: E731
-    occurred: Test = lambda c: w.has(c.words, w.OCCURRED) and plain(c)  # noqa: E731
+
+    def plain(c: Column) -> bool:
+        return not (refund(c) or ended(c) or updated(c))
+
+    def created(c: Column) -> bool:
+        return w.has(c.words, w.CREATED) and plain(c)
+
+    def occurred(c: Column) -> bool:
+        return w.has(c.words, w.OCCURRED) and plain(c)
+
     if kind in ("persons", "accounts"):
         _time(matcher, "occurred_at", created)
     else:
-        certain: Test = lambda c: c.kind == "time" and plain(c)  # noqa: E731
+
+        def certain(c: Column) -> bool:
+            return c.kind == "time" and plain(c)
+
         _time(matcher, "occurred_at", occurred, created, certain, updated)
     cursor = _find_time(matcher, updated)
     mapped = matcher.guess.mapping.get("occurred_at")
