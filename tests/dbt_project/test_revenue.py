@@ -119,7 +119,7 @@ def test_each_sale_counts_once_and_a_late_rate_repairs_the_number(built):
     assert before["total"] == [(17,)]
     with duckdb.connect(str(home.warehouse)) as con:
         rate = [date(2026, 4, 4), "USD", Decimal("0.9")]
-        con.execute("insert into raw.exchange_rates values (?, ?, ?, 'load-1')", rate)
+        con.execute("insert into raw.exchange_rates values (?, ?, ?, 'load-0000-9')", rate)
     after = run(["archive", "shop"])
     assert after["orders"][1] == ("dollars", "shop", 90, False, "hook", "hook")
     assert after["days"][3] == (4, 100, 0, 0, 2, 0, 0)

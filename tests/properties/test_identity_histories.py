@@ -210,11 +210,9 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     lines = [arrival for arrival in arrivals if not isinstance(arrival.part, dict)]
     lines.sort(key=lambda arrival: arrival.step)
     for step in range(size.steps):
-        load = f"load-{step + 1}"
         (add_raw if step else write_raw)(
             home,
             raw_rows([row.part for row in rows if row.step == step]),
-            load_of=lambda _, load=load: load,
             overrides=raw_overrides([line.part for line in lines if line.step <= step]),
         )
         build_state(home, root)

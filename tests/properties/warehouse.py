@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from governance.home import Home
 from governance.keys import make_keys
-from ingestion.raw_schema import EVENTS, IDENTITY_OVERRIDES, TABLES
+from ingestion.raw_schema import EVENTS, EXCHANGE_RATES, IDENTITY_OVERRIDES, TABLES
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
 MODELS = ("build", "--resource-type", "model", "--resource-type", "seed")
@@ -36,10 +36,14 @@ DEFAULTS = {
 def write_raw(
     home: Home,
     events: list[dict],
-    load_of: Callable[[dict], str] = lambda row: "load-1",
+    part_of: Callable[[dict], int] = lambda row: 0,
     overrides: Iterable[dict] = (),
+    rates: Iterable[dict] = (),
 ) -> None:
-    """Write ``events`` (rows of ``raw.events``, defaults filled in) in the order given."""
+    """Write ``events`` (rows of ``raw.events``, defaults filled in) in the order given.
+
+    ``part_of``: which of several loads brings a row.
+    """
     home.warehouse.unlink(missing_ok=True)
     with duckdb.connect(str(home.warehouse)) as con:
         con.execute("create schema raw")
@@ -47,51 +51,50 @@ def write_raw(
             con.register("empty", schema.empty_table())
             con.execute(f"create table raw.{name} as select *, '' as _dlt_load_id from empty")
         con.execute("create table raw._dlt_loads (load_id varchar, status bigint)")
-    add_raw(home, events, load_of, overrides)
+    add_raw(home, events, part_of, overrides, rates)
 
 
 def add_raw(
     home: Home,
     events: list[dict],
-    load_of: Callable[[dict], str] = lambda row: "load-1",
+    part_of: Callable[[dict], int] = lambda row: 0,
     overrides: Iterable[dict] = (),
+    rates: Iterable[dict] = (),
 ) -> None:
-    """What later loads bring: more events, and the whole file of overrides as it is by then."""
+    """What later loads bring: more events, and the owner's files as they are by then."""
     rows = [DEFAULTS | row for row in events]
-    loads = [load_of(row) for row in rows]
     lines = [
         {"position": number, "author": "ann", "reason": "asked"} | line
         for number, line in enumerate(overrides, 1)
     ]
     with duckdb.connect(str(home.warehouse)) as con:
+        before = con.execute("select count(*) from raw._dlt_loads").fetchall()[0][0]
+        loads = [f"load-{before:04}-{part_of(row)}" for row in rows]
         table = pa.Table.from_pylist(rows, schema=EVENTS)
         con.register("rows", table.append_column("_dlt_load_id", pa.array(loads, pa.string())))
         con.execute("insert into raw.events by name select * from rows")
         con.execute("delete from raw.segments")
         con.execute(
-            "insert into raw.segments select distinct source, segment, 1, 0, 1, 1, '', 1, 1, 0, 0,"
-            " max(received_at) over (), 'load-1' from raw.events"
+            "insert into raw.segments select distinct source, segment, generation, 0, 1, 1, '',"
+            " 1, 1, 0, 0, max(received_at) over (), _dlt_load_id from raw.events"
         )
         con.execute("delete from raw.receipts")
         con.execute(
-            "insert into raw.receipts select source, segment, 1, 0, 1, null, count(*), 'load-1'"
+            "insert into raw.receipts"
+            " select source, segment, generation, 0, 1, null, count(*), max(_dlt_load_id)"
             " from raw.events group by all"
         )
-        con.execute("delete from raw._dlt_loads")
-        con.execute(
-            "insert into raw._dlt_loads select distinct _dlt_load_id, 0 from raw.events"
-            " union select 'load-1', 0"
+        newest = f"load-{before:04}-9"
+        con.executemany(
+            "insert into raw._dlt_loads values (?, 0)", [[load] for load in {*loads, newest}]
         )
-        # every load reads the whole file, so the newest one's counts
-        con.register("lines", pa.Table.from_pylist(lines, schema=IDENTITY_OVERRIDES))
-        con.execute(
-            "insert into raw.identity_overrides"
-            " select *, (select max(load_id) from raw._dlt_loads) from lines"
-        )
-        con.execute(
-            "delete from raw.identity_overrides"
-            " where _dlt_load_id < (select max(load_id) from raw._dlt_loads)"
-        )
+        # every load reads the owner's files whole, so the newest one's count
+        for name, schema, kept in (
+            ("identity_overrides", IDENTITY_OVERRIDES, lines),
+            ("exchange_rates", EXCHANGE_RATES, list(rates)),
+        ):
+            con.register("lines", pa.Table.from_pylist(kept, schema=schema))
+            con.execute(f"insert into raw.{name} select *, ? from lines", [newest])
 
 
 def make_home(root: Path) -> Home:

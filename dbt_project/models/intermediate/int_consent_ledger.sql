@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key=['kind', 'value']) }}
+
 {#- What each identifier's owner has said about consent, as intervals. An entry speaks from its valid_from on, for
     every identifier it names; one of a public source for its devices only, because anybody may write a user's id
     there. An entry that is silent about analytics leaves standing what was said before.
@@ -44,7 +46,7 @@ with
                 partition by source, kind, value, valid_from
                 order by version_at desc nulls last, received_at desc, is_deleted desc
             ) as is_withdrawn
-        from named
+        from named {{ only_touched('named.kind', 'named.value') }}
     ),
 
     moments as (
@@ -76,3 +78,14 @@ from moments
 window
     identifier as (partition by kind, value order by valid_from),
     so_far as (partition by kind, value order by valid_from rows between unbounded preceding and current row)
+
+{% call touched() %}
+    {% for kind in ['user_id', 'anonymous_id', 'device_id'] -%}
+        select '{{ kind }}', {{ kind }}
+        from {{ arrivals() }}
+        where record_kind = 'consent' and {{ kind }} is not null
+        {% if not loop.last %}
+            union all
+        {% endif %}
+    {%- endfor %}
+{% endcall %}

@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='track') }}
+
 {#- Who did each event, and the rule that says so (one row per canonical event).
 
     An event that names a usable person identifier is known (`direct`). Any other event of a device is placed
@@ -12,16 +14,29 @@
 with
     events as (
         select
-            events.event_key,
-            events.event_id,
-            events.occurred_at,
-            events.is_logout,
+            subjects.event_key,
+            subjects.event_id,
+            subjects.occurred_at,
+            subjects.is_logout,
             persons.person_id as known_person_id,
             persons.device_key,
             persons.is_device_sent
-        from {{ ref('int_events') }} as events
-        inner join {{ ref('int_event_subjects') }} as subjects on events.event_key = subjects.event_key
+        from {{ ref('int_event_subjects') }} as subjects
         inner join {{ ref('int_subject_persons') }} as persons on subjects.subject_key = persons.subject_key
+        {% call in_increment() %}
+            semi join
+                (
+                    select persons.subject_key
+                    from {{ ref('int_subject_persons') }} as persons
+                    semi join touched on persons.device_key = touched.key_1
+                    union all
+                    select subjects.subject_key
+                    from {{ ref('int_event_subjects') }} as subjects
+                    semi join touched on subjects.event_key = touched.key_1
+                ) as wanted
+                on subjects.subject_key = wanted.subject_key
+        {% endcall %}
+        {{ only_touched('coalesce(persons.device_key, subjects.event_key)') }}
     ),
 
     without_device as (
@@ -147,12 +162,12 @@ with
         from placed
     )
 
-select event_key, person_id, identity_rule, device_key
+select event_key, person_id, identity_rule, device_key, event_key as track
 from without_device
 
 union all
 
-select event_key, known_person_id, 'direct', device_key
+select event_key, known_person_id, 'direct', device_key, device_key
 from ordered
 where known_person_id is not null
 
@@ -175,5 +190,31 @@ select
         else device_key
     end,
     identity_rule,
+    device_key,
     device_key
 from ruled
+
+{% call touched() %}
+    with
+        changed as (
+            select event_key
+            from
+                {{ changes(ref('int_event_subjects'), ['event_key', 'event_id', 'subject_key', 'occurred_at', 'is_logout']) }}
+            union
+            select subjects.event_key
+            from {{ ref('int_event_subjects') }} as subjects
+            semi join
+                {{ any_change(ref('int_subject_persons'), ['subject_key']) }} as persons
+                on subjects.subject_key = persons.subject_key
+        )
+
+    -- the device it was on, and the one it is on
+    select persons.track
+    from {{ this }} as persons
+    semi join changed on persons.event_key = changed.event_key
+    union all
+    select coalesce(persons.device_key, subjects.event_key)
+    from {{ ref('int_event_subjects') }} as subjects
+    inner join {{ ref('int_subject_persons') }} as persons on subjects.subject_key = persons.subject_key
+    semi join changed on subjects.event_key = changed.event_key
+{% endcall %}

@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='event_key') }}
+
 {#- The copies of one event share a dedupe key: the keyed hash of (dedupe group, producer's id). The winner is the
     copy received first; its position breaks ties, so no order of loading can change it. Records that are versions
     of a row (version_at) are won by the latest version instead, and their difference is no conflict. One copy
@@ -25,6 +27,7 @@ with
             events.consent_marketing
         from {{ ref('stg_events') }} as events
         left join {{ ref('int_ledger_denials') }} as denials on events.dedupe_key = denials.event_key
+        {{ only_touched('events.dedupe_key') }}
     ),
 
     ranked as (
@@ -80,3 +83,11 @@ select
     consent_analytics,
     consent_marketing
 from ranked
+
+{% call touched() %}
+    select dedupe_key
+    from {{ arrivals() }}
+    union all
+    select event_key
+    from {{ changes(ref('int_ledger_denials'), ['event_key']) }}
+{% endcall %}

@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='person_id') }}
+
 {#- The session of every event that has one. A non-interactive event (a server's, as a rule) joins the session with
     the greatest (started_at, session_id) where started_at <= t <= ended_at + time-out: it sets revenue and
     conversion, never the session's bounds. -#}
@@ -7,16 +9,18 @@ with
         select events.event_key, persons.person_id, events.occurred_at
         from {{ ref('int_events') }} as events
         inner join {{ ref('int_event_persons') }} as persons on events.event_key = persons.event_key
+        {{ only_touched('persons.person_id') }}
         where not events.is_interactive and persons.person_id is not null
     ),
 
-    bounds as (select * from {{ ref('int_session_bounds') }}),
+    bounds as (select * from {{ ref('int_session_bounds') }} as bounds {{ only_touched('bounds.person_id') }}),
 
     attached as (
         {% if var('tl_sessions').scope == 'person' %}
             -- one person's sessions do not overlap: when the latest start does not reach t, none does
             select
                 passive.event_key,
+                passive.person_id,
                 case
                     when passive.occurred_at <= bounds.ended_at + {{ timeout }} then bounds.session_id
                 end as session_id
@@ -25,6 +29,7 @@ with
         {% else %}
             select
                 passive.event_key,
+                passive.person_id,
                 max_by(bounds.session_id, {started_at:bounds.started_at, session_id:bounds.session_id}) as session_id
             from passive
             inner join
@@ -32,15 +37,32 @@ with
                 on passive.person_id = bounds.person_id
                 and passive.occurred_at >= bounds.started_at
                 and passive.occurred_at <= bounds.ended_at + {{ timeout }}
-            group by passive.event_key
+            group by passive.event_key, passive.person_id
         {% endif %}
     )
 
-select event_key, session_id, true as is_interactive
-from {{ ref('int_session_events') }}
+select event_key, session_id, true as is_interactive, person_id
+from {{ ref('int_session_events') }} as events {{ only_touched('events.person_id') }}
 
 union all
 
-select event_key, session_id, false
+select event_key, session_id, false, person_id
 from attached
 where session_id is not null
+
+{% call touched() %}
+    select person_id
+    from {{ any_change(ref('int_session_bounds'), ['person_id']) }}
+    union all
+    select person_id
+    from {{ changes(ref('int_session_events'), ['event_key', 'session_id', 'person_id']) }}
+    union all
+    select person_id
+    from {{ changes(ref('int_event_persons'), ['event_key', 'person_id']) }}
+    union all
+    select persons.person_id
+    from {{ ref('int_event_persons') }} as persons
+    semi join
+        {{ changes(ref('int_events'), ['event_key', 'occurred_at', 'is_interactive']) }} as events
+        on persons.event_key = events.event_key
+{% endcall %}

@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='event_key') }}
+
 {#- The distinct ways events name their subject. Identity is decided once per subject, not per event.
 
     Public sources (keys anyone can read) cannot verify an e-mail address. The previous_id of an alias is a
@@ -6,18 +8,16 @@
     device stands for the device at its time, as if the device had sent it; when it names a device of its own
     the two are one. A public alias that names a device of its own adds nothing. -#}
 with
-    events as (select * from {{ ref('int_events') }}),
-
-    used_as_user as (select distinct user_id as value from events where user_id is not null and trust <> 'public'),
-
-    used_as_device as (select distinct anonymous_id as value from events where anonymous_id is not null),
+    events as (select * from {{ ref('int_events') }} as events {{ only_touched('events.event_key') }}),
 
     claims as (
         select
             event_key,
+            event_id,
             source,
             record_kind,
             occurred_at,
+            is_logout,
             user_id,
             external_ids,
             case when email_verified is true and trust <> 'public' then email_token end as email_token,
@@ -28,6 +28,21 @@ with
             surface <> 'backend' as is_device_sent,
             case when event_type = 'alias' then previous_id end as previous_id
         from events
+    ),
+
+    aliases as (select distinct previous_id from claims where previous_id is not null),
+
+    used_as_user as (
+        select distinct events.user_id as value
+        from {{ ref('int_events') }} as events
+        semi join aliases on events.user_id = aliases.previous_id
+        where events.trust <> 'public'
+    ),
+
+    used_as_device as (
+        select distinct events.anonymous_id as value
+        from {{ ref('int_events') }} as events
+        semi join aliases on events.anonymous_id = aliases.previous_id
     ),
 
     placed as (
@@ -63,6 +78,8 @@ with
 
 select
     event_key,
+    event_id,
+    is_logout,
     md5(
         concat_ws(
             chr(31),
@@ -94,3 +111,28 @@ select
     is_trusted,
     is_device_sent
 from named
+
+{% call touched() %}
+    {%- set named = [
+        'event_key', 'event_id', 'source', 'record_kind', 'occurred_at', 'is_logout', 'event_type', 'trust', 'surface',
+        'user_id', 'external_ids', 'email_token', 'email_verified', 'phone_token', 'anonymous_id', 'device_id',
+        'previous_id'
+    ] %}
+    select event_key
+    from {{ changes(ref('int_events'), named) }}
+    union all
+    -- what an alias calls the earlier name is a user's or a device's by how it is used elsewhere
+    select event_key
+    from {{ ref('int_events') }}
+    where
+        event_type = 'alias'
+        and previous_id in (
+            select user_id
+            from {{ changes(ref('int_events'), ['event_key', 'user_id', 'trust']) }}
+            where user_id is not null
+            union all
+            select anonymous_id
+            from {{ changes(ref('int_events'), ['event_key', 'anonymous_id']) }}
+            where anonymous_id is not null
+        )
+{% endcall %}

@@ -1,8 +1,11 @@
+{{ config(materialized='by_key', key='event_key') }}
+
 with
     -- the end of a subscription is known beforehand and an event only once it has come
     events as (
         select *
-        from {{ ref('stg_events') }}
+        from {{ ref('stg_events') }} as events
+        {{ only_touched('events.dedupe_key') }}
         where
             disposition = 'accepted'
             and (record_kind <> 'subscription' or occurred_at <= coalesce({{ data_until() }}, received_at))
@@ -11,7 +14,8 @@ with
     -- few: duplicates, events denied by another copy or the ledger, and rows that are gone
     set_aside as (
         select source, segment, position, item
-        from {{ ref('int_event_records') }}
+        from {{ ref('int_event_records') }} as records
+        {{ only_touched('records.event_key') }}
         where disposition <> 'accepted' or is_deleted
     ),
 
@@ -149,3 +153,35 @@ from derived
 left join rates on derived.currency = rates.currency and cast(derived.occurred_at_local as date) = rates.rate_date
 -- stored once, in time order: readers of a period touch few row groups
 order by derived.occurred_at, derived.event_id, derived.dedupe_key
+
+{% call touched() %}
+    select dedupe_key
+    from {{ arrivals() }}
+    union all
+    select event_key
+    from {{ changes(ref('int_event_records'), ['event_key', 'source', 'segment', 'position', 'item', 'disposition', 'is_deleted']) }}
+    union all
+    -- amounts in a currency whose rate of the day changed
+    select events.event_key
+    from {{ this }} as events
+    semi join
+        {{ changes(ref('stg_exchange_rates'), ['currency', 'rate_date', 'rate']) }} as rates
+        on events.currency = rates.currency
+        and events.occurred_date = rates.rate_date
+    union all
+    select events.event_key
+    from {{ this }} as events
+    semi join {{ changes(ref('int_order_sources'), ['order_id', 'source']) }} as orders on events.order_id = orders.order_id
+    union all
+    -- ends of subscriptions that came due, or are no longer
+    select dedupe_key
+    from {{ ref('stg_events') }}
+    where
+        record_kind = 'subscription'
+        and exists (select 1 from {{ changes(ref('int_data_until'), ['source', 'is_live', 'data_until']) }})
+    union all
+    -- a signal never means anything else while the rules stand; new ones come with new events
+    select null
+    from {{ changes(ref('int_traffic_signals'), ['utm_source']) }}
+    where false
+{% endcall %}

@@ -1,10 +1,13 @@
+{{ config(materialized='by_key', key='event_key') }}
+
 {#- The events the funnels look at. Each part of a funnel reads the few events of its name; envelope and
     properties are joined only where the part has a filter. -#}
 {%- set parts = funnel_parts() -%}
 with
     named as (
         select event_key, person_id, event_name, occurred_at, occurred_date, channel
-        from {{ ref('int_person_events') }}
+        from {{ ref('int_person_events') }} as events
+        {{ only_touched('events.event_key') }}
         where
             not is_bot
             and not is_internal
@@ -50,3 +53,12 @@ select
     occurred_at,
     occurred_date
 from matched
+
+{% call touched() %}
+    select event_key
+    from
+        {{ changes(ref('int_person_events'), ['event_key', 'person_id', 'event_name', 'occurred_at', 'occurred_date', 'channel', 'is_bot', 'is_internal']) }}
+    union all
+    select event_key
+    from {{ any_change(ref('int_events'), ['event_key']) }}
+{% endcall %}

@@ -1,3 +1,5 @@
+{{ config(materialized='recomputed') }}
+
 -- The exclusions of the configured funnels: between which steps an event makes the entry void.
 select
     cast(funnel as varchar) as funnel,

@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='person_id') }}
+
 -- Events of one person at the same microsecond have no order among themselves. A moment is all of them together:
 -- an attempt that arrives with step k to do can do steps k..tied_until there, each with an event of its own.
 -- Whether distinct events suffice is a matching, decided by Hall's theorem: they do if and only if every set of
@@ -8,7 +10,8 @@ with
 
     step_events as (
         select funnel, person_id, occurred_at, occurred_date, event_key, ordinal as step
-        from {{ ref('int_funnel_events') }}
+        from {{ ref('int_funnel_events') }} as events
+        {{ only_touched('events.person_id') }}
         where part = 'step'
     ),
 
@@ -192,3 +195,15 @@ left join
     and present.person_id = contested_openings.person_id
     and present.occurred_at = contested_openings.occurred_at
 left join following on present.person_id = following.person_id and present.occurred_at = following.occurred_at
+
+{% call touched() %}
+    select person_id
+    from {{ any_change(ref('int_funnel_events'), ['person_id']) }}
+    {%- if var('tl_funnels') | selectattr('mode', 'equalto', 'strict') | list %}
+        union all
+        select person_id
+        from {{ changes(ref('int_person_events'), ['person_id', 'occurred_at', 'is_interactive', 'is_bot', 'is_internal']) }}
+    {%- else %}
+        {{ accounted_for(ref('int_person_events')) }}
+    {%- endif %}
+{% endcall %}

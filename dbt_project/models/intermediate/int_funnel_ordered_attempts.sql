@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='person_id') }}
+
 {#- Modes ordered and strict, every start followed exactly. From a step done at some moment the next step is
     done at the earliest moment that has it: still the same one while `tied_until` allows, else a later one. That
     is the best continuation (whatever can follow a later choice can follow an earlier one), so each hop is one
@@ -23,6 +25,7 @@ with
             to_seconds(funnels.window_seconds) as step_window
         from {{ ref('int_funnel_moments') }} as moments
         inner join funnels on moments.funnel = funnels.funnel
+        {{ only_touched('moments.person_id') }}
     ),
 
     done_1 as (
@@ -114,3 +117,8 @@ qualify
         partition by funnel, person_id, entry_date order by len(step_times) desc, entered_at desc, step_times
     )
     = 1
+
+{% call touched() %}
+    select person_id
+    from {{ any_change(ref('int_funnel_moments'), ['person_id']) }}
+{% endcall %}

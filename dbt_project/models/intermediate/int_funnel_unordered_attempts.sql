@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='person_id') }}
+
 -- Mode any: an attempt starts at any matched event, and step k is done when k different steps have been matched
 -- with k different events since. Where every event of a person serves one step, these times are the first
 -- occurrences of the steps, sorted. Where one serves several, the matching's size after each time follows from
@@ -9,6 +11,7 @@ with
         select events.funnel, events.person_id, events.event_key, events.occurred_at, events.ordinal as step
         from {{ ref('int_funnel_events') }} as events
         inner join funnels on events.funnel = funnels.funnel
+        {{ only_touched('events.person_id') }}
         where events.part = 'step'
     ),
 
@@ -16,6 +19,7 @@ with
         select moments.funnel, moments.person_id, moments.occurred_at, moments.step
         from {{ ref('int_funnel_moments') }} as moments
         inner join funnels on moments.funnel = funnels.funnel
+        {{ only_touched('moments.person_id') }}
     ),
 
     starts as (
@@ -28,6 +32,7 @@ with
             moments.occurred_at + any_value(funnels.step_window) as closes_at
         from {{ ref('int_funnel_moments') }} as moments
         inner join funnels on moments.funnel = funnels.funnel
+        {{ only_touched('moments.person_id') }}
         group by moments.funnel, moments.person_id, moments.occurred_at
     ),
 
@@ -170,3 +175,11 @@ from attempts
 -- of the day's starts the deepest counts, then the latest
 qualify
     row_number() over (partition by funnel, person_id, entry_date order by len(step_times) desc, entered_at desc) = 1
+
+{% call touched() %}
+    select person_id
+    from {{ any_change(ref('int_funnel_moments'), ['person_id']) }}
+    union all
+    select person_id
+    from {{ any_change(ref('int_funnel_events'), ['person_id']) }}
+{% endcall %}

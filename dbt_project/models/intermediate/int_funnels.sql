@@ -1,3 +1,5 @@
+{{ config(materialized='recomputed') }}
+
 -- The configured funnels, so that the models below join on them instead of repeating themselves per funnel.
 select
     cast(funnel as varchar) as funnel,

@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key=['higher_kind', 'higher_value']) }}
+
 {#- What was seen: two identifiers that one subject names together, source by source, events and rows of databases
     apart; and what people said (overrides). Nothing is left out here, whatever becomes of it. `higher` has the
     stronger kind. -#}
@@ -25,6 +27,7 @@ with
             identifiers as lower
             on higher.subject_key = lower.subject_key
             and (higher.kind_priority, higher.kind, higher.value) < (lower.kind_priority, lower.kind, lower.value)
+        {{ only_touched('higher.kind', 'higher.value') }}
     )
 
 select
@@ -66,4 +69,19 @@ select
     null,
     author,
     reason
-from {{ ref('stg_identity_overrides') }}
+from {{ ref('stg_identity_overrides') }} as overrides
+{{ only_touched('overrides.a_kind', 'overrides.a_value') }}
+
+{% call touched() %}
+    select identifiers.kind, identifiers.value
+    from {{ ref('int_subject_identifiers') }} as identifiers
+    semi join
+        {{ any_change(ref('int_subject_identifiers'), ['subject_key']) }} as changed
+        on identifiers.subject_key = changed.subject_key
+    union all
+    select kind, value
+    from {{ any_change(ref('int_subject_identifiers'), ['kind', 'value']) }}
+    union all
+    select a_kind, a_value
+    from {{ any_change(ref('stg_identity_overrides'), ['a_kind', 'a_value']) }}
+{% endcall %}

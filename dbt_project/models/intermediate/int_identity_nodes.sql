@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='node') }}
+
 {#- Every identifier with the root that stands for its group, or the reason it was set aside.
 
     A group is a component (int_identity_components), or an identifier alone; its smallest (kind priority, kind,
@@ -16,7 +18,8 @@ with
             min(first_seen_at) as first_seen_at,
             max(last_seen_at) as last_seen_at,
             sum(events) as events
-        from {{ ref('int_subject_identifiers') }}
+        from {{ ref('int_subject_identifiers') }} as identifiers
+        {{ only_touched("identifiers.kind || chr(31) || identifiers.value") }}
         group by all
     ),
 
@@ -53,9 +56,12 @@ with
         select ends.kind, ends.kind_priority, ends.value, false, null, null, 0, ends.kind || chr(31) || ends.value
         from ends
         anti join named on ends.kind = named.kind and ends.value = named.value
+        {{ only_touched("ends.kind || chr(31) || ends.value") }}
     ),
 
-    links as (select * from {{ ref('int_identity_links') }}),
+    links as (select * from {{ ref('int_identity_links') }} as links {{ only_touched('links.lower_node') }}),
+
+    groups as (select * from {{ ref('int_identity_groups') }}),
 
     never as (
         select node_a as node, node_b as other
@@ -69,8 +75,8 @@ with
     held as (
         select overrides.node_a, overrides.node_b
         from overrides
-        inner join {{ identity_components() }} as a on overrides.node_a = a.node
-        inner join {{ identity_components() }} as b on overrides.node_b = b.node and a.component = b.component
+        inner join groups as a on overrides.node_a = a.node
+        inner join groups as b on overrides.node_b = b.node and a.component = b.component
         where not overrides.is_null_like
     ),
 
@@ -109,7 +115,7 @@ with
                 partition by coalesce('c' || components.component, judged.node)
             ) as root
         from judged
-        left join {{ identity_components() }} as components on judged.node = components.node
+        left join groups as components on judged.node = components.node
         where judged.set_aside is null
     ),
 
@@ -234,6 +240,7 @@ with
     )
 
 select
+    node,
     kind,
     kind_priority,
     value,
@@ -248,3 +255,70 @@ select
     last_seen_at,
     cast(events as bigint) as events
 from ruled
+
+{% call touched() %}
+    -- whatever hangs together with what changed, over the links that stand, what was said to be two, and groups
+    with recursive
+        neighbours as materialized (
+            select higher_node as node, lower_node as neighbour
+            from {{ ref('int_identity_links') }}
+            union all
+            select lower_node, higher_node
+            from {{ ref('int_identity_links') }}
+            union all
+            select node_a, node_b
+            from {{ ref('int_identity_never') }}
+            union all
+            select node_b, node_a
+            from {{ ref('int_identity_never') }}
+            union all
+            -- the group as a node of its own keeps the way short
+            select node, 'group ' || component
+            from {{ ref('int_identity_groups') }}
+            union all
+            select 'group ' || component, node
+            from {{ ref('int_identity_groups') }}
+        ),
+
+        changed as (
+            select kind || chr(31) || value as node
+            from {{ any_change(ref('int_subject_identifiers'), ['kind', 'value']) }}
+            {% for side in ['higher', 'lower'] %}
+                union
+                select {{ side }}_kind || chr(31) || {{ side }}_value
+                from {{ any_change(ref('int_identity_evidence'), [side ~ '_kind', side ~ '_value', 'evidence']) }}
+                where evidence in ('link', 'unlink')
+                union
+                select {{ side }}_node
+                from {{ any_change(ref('int_identity_links'), [side ~ '_node']) }}
+            {% endfor %}
+            union
+            select kind || chr(31) || value
+            from {{ changes(ref('int_identity_hubs'), ['kind', 'value']) }}
+            {% for end in ['node_a', 'node_b'] %}
+                union
+                select {{ end }}
+                from {{ any_change(ref('int_identity_never'), [end]) }}
+            {% endfor %}
+            union
+            select node
+            from {{ any_change(ref('int_identity_groups'), ['node']) }}
+            union
+            -- whom it left, too
+            select 'group ' || component
+            from {{ any_change(ref('int_identity_groups'), ['component']) }}
+        ),
+
+        reached as (
+            select node
+            from changed
+            union
+            select neighbours.neighbour
+            from reached
+            inner join neighbours on reached.node = neighbours.node
+        )
+
+    select node
+    from reached
+    where not starts_with(node, 'group ')
+{% endcall %}

@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='event_key') }}
+
 -- Only where the law asks: a contract needs no consent. The entries of the ledger themselves are never withheld.
 with
     denials as (
@@ -14,7 +16,7 @@ with
             (
                 select source from {{ ref('int_sources') }} where lawful_basis in ('consent', 'legitimate_interests')
             ) as asked
-            on events.source = asked.source
+            on events.source = asked.source {{ only_touched('events.dedupe_key') }}
         where events.record_kind <> 'consent' and not events.is_deleted
     )
 
@@ -31,3 +33,15 @@ with
         union
     {% endif %}
 {%- endfor %}
+
+{% call touched() %}
+    select dedupe_key
+    from {{ arrivals() }}
+    {% for kind in ['user_id', 'anonymous_id', 'device_id'] %}
+        union all
+        select dedupe_key
+        from {{ ref('stg_events') }} as events
+        semi join {{ changes(ref('int_consent_ledger'), ['kind', 'value', 'valid_from', 'valid_to', 'is_denied']) }} as ledger
+            on ledger.kind = '{{ kind }}' and events.{{ kind }} = ledger.value
+    {% endfor %}
+{% endcall %}

@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='order_key') }}
+
 {#- The person of an order is whoever its first sale names; a refund that names nobody is still theirs. -#}
 with
     amounts as (
@@ -21,6 +23,7 @@ with
             events.is_rate_missing
         from {{ ref('int_events') }} as events
         left join {{ ref('int_person_events') }} as persons on events.event_key = persons.event_key
+        {{ only_touched('coalesce(events.order_id, events.event_key)') }}
         where events.revenue is not null
     )
 
@@ -48,3 +51,16 @@ window
         order by is_refund, occurred_at, event_id, event_key
         rows between unbounded preceding and unbounded following
     )
+
+{% call touched() %}
+    {%- set shown = [
+        'event_key', 'event_id', 'source', 'order_id', 'occurred_at', 'occurred_at_local', 'is_bot',
+        'is_authoritative_revenue', 'revenue', 'currency', 'revenue_reporting', 'is_rate_missing'
+    ] %}
+    select coalesce(order_id, event_key)
+    from {{ changes(ref('int_events'), shown) }}
+    where revenue is not null
+    union all
+    select coalesce(order_id, event_key)
+    from {{ changes(ref('int_person_events'), ['event_key', 'order_id', 'person_id', 'is_internal']) }}
+{% endcall %}

@@ -1,3 +1,5 @@
+{{ config(materialized='recomputed') }}
+
 {#- Of a sale that several believed sources report, as may happen where one takes over from another, the source of
     the first report counts. Empty while one source is believed: then there is nothing to decide. -#}
 with

@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='event_key') }}
+
 select
     events.event_key,
     events.event_id,
@@ -25,5 +27,32 @@ inner join {{ ref('int_event_persons') }} as persons on events.event_key = perso
 left join {{ ref('int_internal_persons') }} as internal on persons.person_id = internal.person_id
 left join {{ ref('int_event_sessions') }} as sessions on events.event_key = sessions.event_key
 left join {{ ref('int_session_channels') }} as channels on sessions.session_id = channels.session_id
+{{ only_touched('events.event_key') }}
 where persons.person_id is not null
 order by events.occurred_at, events.event_id, events.event_key
+
+{% call touched() %}
+    {%- set shown = [
+        'event_key', 'event_id', 'occurred_at', 'occurred_at_local', 'event_name', 'event_type', 'source', 'surface',
+        'platform', 'country', 'is_interactive', 'is_bot', 'is_internal_traffic', 'is_key_event', 'order_id',
+        'revenue_reporting'
+    ] %}
+    select event_key
+    from {{ changes(ref('int_events'), shown) }}
+    union all
+    select event_key
+    from {{ changes(ref('int_event_persons'), ['event_key', 'person_id', 'identity_rule']) }}
+    union all
+    select event_key
+    from {{ changes(ref('int_event_sessions'), ['event_key', 'session_id']) }}
+    union all
+    select sessions.event_key
+    from {{ ref('int_event_sessions') }} as sessions
+    semi join
+        {{ changes(ref('int_session_channels'), ['session_id', 'channel']) }} as channels
+        on sessions.session_id = channels.session_id
+    union all
+    select persons.event_key
+    from {{ ref('int_event_persons') }} as persons
+    semi join {{ any_change(ref('int_internal_persons'), ['person_id']) }} as internal on persons.person_id = internal.person_id
+{% endcall %}

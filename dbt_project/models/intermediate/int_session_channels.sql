@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='session_id') }}
+
 {#- The acquisition channel of a session: the first signal among its interactive events; web sessions without
     one are `direct`, all others `(none)`. -#}
 with
@@ -14,6 +16,7 @@ with
             events.utm_campaign
         from {{ ref('int_session_events') }} as sessions
         inner join {{ ref('int_events') }} as events on sessions.event_key = events.event_key
+        {{ only_touched('sessions.session_id') }}
     ),
 
     signals as (
@@ -35,3 +38,14 @@ select
     signal.utm_medium as utm_medium,
     signal.utm_campaign as utm_campaign
 from signals
+
+{% call touched() %}
+    select session_id
+    from {{ changes(ref('int_session_events'), ['session_id', 'event_key', 'event_id', 'occurred_at']) }}
+    union all
+    select sessions.session_id
+    from {{ ref('int_session_events') }} as sessions
+    semi join
+        {{ changes(ref('int_events'), ['event_key', 'surface', 'channel_signal', 'utm_source', 'utm_medium', 'utm_campaign']) }} as events
+        on sessions.event_key = events.event_key
+{% endcall %}

@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='person_id') }}
+
 {#- Every interactive event with the session it belongs to.
 
     A session is a burst: it ends when the next interactive event is more than the time-out away (exactly the
@@ -28,6 +30,7 @@ with
             {% endif %} as has_timeout
         from {{ ref('int_events') }} as events
         inner join {{ ref('int_event_persons') }} as persons on events.event_key = persons.event_key
+        {{ only_touched('persons.person_id') }}
         where events.is_interactive and persons.person_id is not null
     ),
 
@@ -79,3 +82,14 @@ select
         first_value(event_key) over (partition by scope_key, burst, piece order by occurred_at, event_id, event_key)
     ) as session_id
 from pieces
+
+{% call touched() %}
+    select person_id
+    from {{ changes(ref('int_event_persons'), ['event_key', 'person_id', 'device_key']) }}
+    union all
+    select persons.person_id
+    from {{ ref('int_event_persons') }} as persons
+    semi join
+        {{ changes(ref('int_events'), ['event_key', 'event_id', 'source', 'occurred_at', 'is_interactive', 'client_session_id']) }} as events
+        on persons.event_key = events.event_key
+{% endcall %}

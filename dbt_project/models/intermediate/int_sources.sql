@@ -1,3 +1,5 @@
+{{ config(materialized='recomputed') }}
+
 -- The configured sources, so that a change of trust or liveness needs no reload.
 select *
 from

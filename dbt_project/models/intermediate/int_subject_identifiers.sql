@@ -1,6 +1,8 @@
+{{ config(materialized='by_key', key='subject_key') }}
+
 {#- Every identifier any subject names. Null-like values are listed with that reason and never link. -#}
 with
-    subjects as (select * from {{ ref('int_subjects') }}),
+    subjects as (select * from {{ ref('int_subjects') }} as subjects {{ only_touched('subjects.subject_key') }}),
 
     -- a namespace is the sender's text: it is read as a key, never spliced into a JSON path
     externals as (
@@ -68,3 +70,8 @@ select
 from named
 inner join subjects on named.subject_key = subjects.subject_key
 where named.value is not null
+
+{% call touched() %}
+    select subject_key
+    from {{ any_change(ref('int_subjects'), ['subject_key']) }}
+{% endcall %}

@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='subject_key') }}
+
 {#- Whom each subject names. The highest usable kind wins; the other identifiers are evidence only. -#}
 with
     usable as (
@@ -7,6 +9,7 @@ with
             {{ ref('int_identity_nodes') }} as nodes
             on identifiers.kind = nodes.kind
             and identifiers.value = nodes.value
+        {{ only_touched('identifiers.subject_key') }}
         where not nodes.is_set_aside and not identifiers.is_evidence_only
     )
 
@@ -22,4 +25,20 @@ select
     ) as device_key
 from {{ ref('int_subjects') }} as subjects
 left join usable on subjects.subject_key = usable.subject_key
+{{ only_touched('subjects.subject_key') }}
 group by subjects.subject_key, subjects.is_device_sent
+
+{% call touched() %}
+    select subject_key
+    from {{ changes(ref('int_subjects'), ['subject_key', 'is_device_sent']) }}
+    union all
+    select subject_key
+    from {{ changes(ref('int_subject_identifiers'), ['subject_key', 'kind', 'value', 'is_evidence_only']) }}
+    union all
+    select identifiers.subject_key
+    from {{ ref('int_subject_identifiers') }} as identifiers
+    semi join
+        {{ changes(ref('int_identity_nodes'), ['kind', 'value', 'person_id', 'is_set_aside']) }} as nodes
+        on identifiers.kind = nodes.kind
+        and identifiers.value = nodes.value
+{% endcall %}

@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key=['utm_source', 'utm_medium', 'click_id_kind', 'referrer_host', 'page_host', 'library', 'device_class'], keeps_vanished=true) }}
+
 {#- What the rules (seeds/) say of an event's signals, decided once per distinct set of them and not per event. -#}
 with
     signals as (
@@ -10,6 +12,7 @@ with
             lower(events.library) as library,
             events.device_class
         from {{ ref('stg_events') }} as events
+        {% call in_increment() %} semi join {{ arrivals() }} as arrived on events.dedupe_key = arrived.dedupe_key {% endcall %}
         where events.disposition = 'accepted'
     ),
 
@@ -74,3 +77,15 @@ select
 from sourced
 left join channels on sourced.signal = channels.signal
 left join verdicts on sourced.signal = verdicts.signal
+
+{% call touched() %}
+    select distinct
+        lower(events.utm_source),
+        lower(events.utm_medium),
+        events.click_id_kind,
+        {{ outer_referrer_host('events') }},
+        {{ page_host('events') }},
+        lower(events.library),
+        events.device_class
+    from {{ arrivals() }} as events
+{% endcall %}

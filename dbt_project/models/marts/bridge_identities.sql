@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key=['kind', 'value']) }}
+
 with
     person_identifiers as (
         select
@@ -9,7 +11,8 @@ with
             cast(null as timestamp) as valid_to,
             events,
             cast(null as varchar) as device_key
-        from {{ ref('int_identity_nodes') }}
+        from {{ ref('int_identity_nodes') }} as nodes
+        {{ only_touched('nodes.kind', 'nodes.value') }}
         where kind_priority <= 4 or is_set_aside
     ),
 
@@ -25,6 +28,15 @@ with
             events.event_key
         from {{ ref('int_event_persons') }} as persons
         inner join {{ ref('int_events') }} as events on persons.event_key = events.event_key
+        {% call in_increment() %}
+            semi join
+                (
+                    select nodes.person_id
+                    from {{ ref('int_identity_nodes') }} as nodes
+                    semi join touched on nodes.kind = touched.key_1 and nodes.value = touched.key_2
+                ) as wanted
+                on persons.device_key = wanted.person_id
+        {% endcall %}
         where persons.device_key is not null
     ),
 
@@ -60,6 +72,7 @@ with
             runs.device_key
         from {{ ref('int_identity_nodes') }} as nodes
         inner join runs on nodes.person_id = runs.device_key
+        {{ only_touched('nodes.kind', 'nodes.value') }}
         where nodes.kind_priority >= 5 and not nodes.is_set_aside
     ),
 
@@ -83,3 +96,23 @@ select
     cast(events as bigint) as events,
     device_key
 from identifiers
+
+{% call touched() %}
+    with
+        devices as (
+            select device_key
+            from {{ changes(ref('int_event_persons'), ['event_key', 'device_key', 'person_id', 'identity_rule']) }}
+            union
+            select persons.device_key
+            from {{ ref('int_event_persons') }} as persons
+            semi join {{ changes(ref('int_events'), ['event_key', 'occurred_at']) }} as events on persons.event_key = events.event_key
+        )
+
+    select kind, value
+    from {{ any_change(ref('int_identity_nodes'), ['kind', 'value']) }}
+    union all
+    select nodes.kind, nodes.value
+    from {{ ref('int_identity_nodes') }} as nodes
+    semi join devices on nodes.person_id = devices.device_key
+    where nodes.kind_priority >= 5
+{% endcall %}

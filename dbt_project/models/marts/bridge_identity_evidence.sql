@@ -1,11 +1,17 @@
+{{ config(materialized='by_key', key=['higher_kind', 'higher_value']) }}
+
 {#- Every piece of evidence with what became of it. It is used when it may link and both identifiers stand for one
     person, or are one device. -#}
 with
-    evidence as (select * from {{ ref('int_identity_evidence') }}),
+    evidence as (
+        select *
+        from {{ ref('int_identity_evidence') }} as evidence
+        {{ only_touched('evidence.higher_kind', 'evidence.higher_value') }}
+    ),
 
     nodes as (select * from {{ ref('int_identity_nodes') }}),
 
-    components as (select * from {{ identity_components() }}),
+    components as (select * from {{ ref('int_identity_groups') }}),
 
     never as (select * from {{ ref('int_identity_never') }}),
 
@@ -65,3 +71,29 @@ select
     author,
     note
 from judged
+
+{% call touched() %}
+    with
+        nodes as (
+            select kind, value
+            from {{ changes(ref('int_identity_nodes'), ['kind', 'value', 'person_id', 'rule']) }}
+            union
+            select split_part(node, chr(31), 1), substr(node, strpos(node, chr(31)) + 1)
+            from {{ changes(ref('int_identity_groups'), ['node', 'is_contested']) }}
+        )
+
+    select higher_kind, higher_value
+    from {{ any_change(ref('int_identity_evidence'), ['higher_kind', 'higher_value']) }}
+    {% for end in ['higher', 'lower'] %}
+        union all
+        select evidence.higher_kind, evidence.higher_value
+        from {{ ref('int_identity_evidence') }} as evidence
+        semi join nodes on evidence.{{ end }}_kind = nodes.kind and evidence.{{ end }}_value = nodes.value
+    {% endfor %}
+    union all
+    select evidence.higher_kind, evidence.higher_value
+    from {{ ref('int_identity_evidence') }} as evidence
+    semi join
+        {{ any_change(ref('int_identity_never'), ['node_a']) }} as never
+        on evidence.higher_kind || chr(31) || evidence.higher_value = never.node_a
+{% endcall %}

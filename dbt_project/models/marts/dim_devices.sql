@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='device_key') }}
+
 with
     events as (
         select
@@ -15,6 +17,7 @@ with
         from {{ ref('int_event_persons') }} as persons
         inner join {{ ref('int_events') }} as events on persons.event_key = events.event_key
         inner join {{ ref('int_event_subjects') }} as subjects on persons.event_key = subjects.event_key
+        {{ only_touched('persons.device_key') }}
         where persons.device_key is not null
     ),
 
@@ -70,3 +73,24 @@ select
     used.device_class
 from used
 left join identifiers on used.device_key = identifiers.device_key
+
+{% call touched() %}
+    select device_key
+    from {{ changes(ref('int_event_persons'), ['event_key', 'device_key', 'person_id', 'identity_rule']) }}
+    union all
+    select persons.device_key
+    from {{ ref('int_event_persons') }} as persons
+    semi join
+        (
+            select event_key
+            from {{ changes(ref('int_events'), ['event_key', 'event_id', 'occurred_at', 'surface', 'platform', 'app_version', 'device_class']) }}
+            union
+            select event_key
+            from {{ changes(ref('int_event_subjects'), ['event_key', 'is_device_sent']) }}
+        ) as changed
+        on persons.event_key = changed.event_key
+    union all
+    select person_id
+    from {{ any_change(ref('int_identity_nodes'), ['person_id', 'kind_priority']) }}
+    where kind_priority >= 5
+{% endcall %}

@@ -1,5 +1,9 @@
+{{ config(materialized='by_key', key='person_id') }}
+
 with
-    events as (select * from {{ ref('int_person_events') }}),
+    events as (
+        select * from {{ ref('int_person_events') }} as events {{ only_touched('events.person_id') }}
+    ),
 
     seen as (
         select
@@ -88,12 +92,16 @@ with
     ),
 
     first_sessions as (
-        select person_id, channel, utm_source, utm_campaign from {{ ref('fct_sessions') }} where session_number = 1
+        select person_id, channel, utm_source, utm_campaign
+        from {{ ref('fct_sessions') }} as sessions
+        {{ only_touched('sessions.person_id') }}
+        where session_number = 1
     ),
 
     identifiers as (
         select person_id, count(*) as identifiers, min_by(kind, {priority:kind_priority, kind:kind}) as identity_method
-        from {{ ref('int_identity_nodes') }}
+        from {{ ref('int_identity_nodes') }} as nodes
+        {{ only_touched('nodes.person_id') }}
         where person_id is not null and kind_priority <= 4 and events > 0
         group by person_id
     )
@@ -121,3 +129,45 @@ from seen
 left join consents on seen.person_id = consents.person_id
 left join first_sessions on seen.person_id = first_sessions.person_id
 left join identifiers on seen.person_id = identifiers.person_id
+
+{% call touched() %}
+    {%- set shown = [
+        'event_key', 'event_id', 'person_id', 'occurred_at', 'event_name', 'platform', 'country', 'identity_rule', 'is_bot',
+        'is_internal'
+    ] %}
+    {%- set spoken = [
+        'event_key', 'record_kind', 'user_id', 'anonymous_id', 'device_id', 'consent_analytics', 'consent_marketing'
+    ] %}
+    with
+        ledger as (select kind, value from {{ any_change(ref('int_consent_ledger'), ['kind', 'value']) }}),
+
+        spoken as (
+            select event_key
+            from {{ changes(ref('int_events'), spoken) }}
+            union
+            select events.event_key
+            from {{ ref('int_events') }} as events
+            inner join
+                ledger
+                on ledger.value = case when ledger.kind = 'device_id' then events.device_id else events.anonymous_id end
+            where events.record_kind = 'consent' and ledger.kind <> 'user_id'
+        )
+
+    select person_id
+    from {{ changes(ref('int_person_events'), shown) }}
+    union all
+    select persons.person_id
+    from {{ ref('int_event_persons') }} as persons
+    semi join spoken on persons.event_key = spoken.event_key
+    union all
+    select nodes.person_id
+    from {{ ref('int_identity_nodes') }} as nodes
+    semi join ledger on nodes.kind = ledger.kind and nodes.value = ledger.value
+    union all
+    select person_id
+    from {{ any_change(ref('int_identity_nodes'), ['person_id']) }}
+    union all
+    select person_id
+    from {{ any_change(ref('fct_sessions'), ['person_id']) }}
+    {{ accounted_for(ref('int_event_persons')) }}
+{% endcall %}

@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='person_id') }}
+
 {%- set funnels = var('tl_funnels') -%}
 {%- set has_breakdowns = funnels | selectattr('breakdowns', 'defined') | selectattr('breakdowns') | list | length > 0 -%}
 {%- set dimensions = [] -%}
@@ -9,10 +11,12 @@ with
 
     attempts as (
         select *
-        from {{ ref('int_funnel_ordered_attempts') }}
+        from {{ ref('int_funnel_ordered_attempts') }} as ordered
+        {{ only_touched('ordered.person_id') }}
         union all
         select *
-        from {{ ref('int_funnel_unordered_attempts') }}
+        from {{ ref('int_funnel_unordered_attempts') }} as unordered
+        {{ only_touched('unordered.person_id') }}
     ),
 
     spans as (
@@ -30,7 +34,8 @@ with
 
     excluded as (
         select funnel, person_id, ordinal as exclusion, occurred_at
-        from {{ ref('int_funnel_events') }}
+        from {{ ref('int_funnel_events') }} as events
+        {{ only_touched('events.person_id') }}
         where part = 'exclusion'
     ),
 
@@ -48,7 +53,8 @@ with
 
     openings as (
         select distinct funnel, person_id, occurred_at, opening_event_key
-        from {{ ref('int_funnel_moments') }}
+        from {{ ref('int_funnel_moments') }} as moments
+        {{ only_touched('moments.person_id') }}
         where opening_event_key is not null
     ),
 
@@ -112,3 +118,34 @@ from entries
     inner join {{ ref('int_person_events') }} as opened on entries.opening_event_key = opened.event_key
     inner join {{ ref('int_events') }} as details on entries.opening_event_key = details.event_key
 {%- endif %}
+
+{% call touched() %}
+    {%- for model in ['int_funnel_ordered_attempts', 'int_funnel_unordered_attempts', 'int_funnel_moments', 'int_funnel_events'] %}
+        select person_id
+        from {{ any_change(ref(model), ['person_id']) }}
+        union all
+    {%- endfor %}
+    {%- if has_breakdowns or dimensions %}
+        -- what is told of the opening event
+        select moments.person_id
+        from {{ ref('int_funnel_moments') }} as moments
+        semi join
+            (
+                select event_key
+                from {{ any_change(ref('int_events'), ['event_key']) }}
+                union
+                select event_key
+                from {{ changes(ref('int_person_events'), ['event_key', 'channel']) }}
+            ) as changed
+            on moments.opening_event_key = changed.event_key
+        union all
+    {%- endif %}
+    -- windows that closed, or opened again, as the data now reach
+    select entries.person_id
+    from {{ this }} as entries
+    inner join {{ ref('int_funnels') }} as funnels on entries.funnel = funnels.funnel
+    where
+        entries.window_closed
+        <> coalesce({{ data_until() }} > entries.entered_at + to_seconds(funnels.window_seconds), false)
+    {{ accounted_for(ref('int_data_until')) }}
+{% endcall %}

@@ -1,6 +1,13 @@
+{{ config(materialized='by_key', key='order_key') }}
+
 -- Only what the believed source says is added up; what others say of the same order stands beside it.
 with
-    amounts as (select * from {{ ref('int_order_amounts') }} where is_authoritative),
+    amounts as (
+        select *
+        from {{ ref('int_order_amounts') }} as amounts
+        {{ only_touched('amounts.order_key') }}
+        where is_authoritative
+    ),
 
     -- in time order, sales first: a refund may come before its sale
     orders as (
@@ -86,3 +93,31 @@ select
 from orders
 left join numbered on orders.order_key = numbered.order_key
 left join elsewhere on orders.order_id = elsewhere.order_id
+
+{% call touched() %}
+    with
+        changed as (
+            select order_key
+            from {{ any_change(ref('int_order_amounts'), ['order_key']) }}
+            union
+            select order_id
+            from {{ any_change(ref('int_order_matches'), ['order_id']) }}
+        ),
+
+        -- a person's orders are numbered
+        persons as (
+            select person_id
+            from {{ any_change(ref('int_order_amounts'), ['person_id']) }}
+            union
+            select amounts.person_id
+            from {{ ref('int_order_amounts') }} as amounts
+            semi join changed on amounts.order_key = changed.order_key
+        )
+
+    select order_key
+    from changed
+    union all
+    select amounts.order_key
+    from {{ ref('int_order_amounts') }} as amounts
+    semi join persons on amounts.person_id = persons.person_id
+{% endcall %}

@@ -1,3 +1,5 @@
+{{ config(materialized='by_key', key='person_id') }}
+
 with
     interactive as (
         select
@@ -25,6 +27,7 @@ with
             events.is_key_event
         from {{ ref('int_session_events') }} as sessions
         inner join {{ ref('int_events') }} as events on sessions.event_key = events.event_key
+        {{ only_touched('sessions.person_id') }}
         window
             session as (
                 partition by sessions.session_id order by sessions.occurred_at, sessions.event_id, sessions.event_key
@@ -69,6 +72,7 @@ with
             sum(events.revenue_reporting) as revenue_reporting
         from {{ ref('int_event_sessions') }} as sessions
         inner join {{ ref('int_events') }} as events on sessions.event_key = events.event_key
+        {{ only_touched('sessions.person_id') }}
         group by sessions.session_id
     ),
 
@@ -123,3 +127,40 @@ inner join {{ ref('int_session_channels') }} as channels on engaged.session_id =
 left join {{ ref('int_internal_persons') }} as internal on engaged.person_id = internal.person_id
 left join outcomes on engaged.session_id = outcomes.session_id
 window person as (partition by engaged.person_id order by engaged.started_at, engaged.session_id)
+
+{% call touched() %}
+    {%- set shown = [
+        'event_key', 'event_type', 'surface', 'platform', 'country', 'page_path', 'screen', 'is_bot', 'is_internal_traffic',
+        'is_key_event', 'revenue_reporting'
+    ] %}
+    {%- for dimension in var('tl_dimensions') %}
+        {%- do shown.extend(['properties', 'properties_unreviewed']) %}
+    {%- endfor %}
+    select person_id
+    from {{ changes(ref('int_session_events'), ['person_id', 'session_id', 'event_key', 'event_id', 'occurred_at']) }}
+    union all
+    select person_id
+    from {{ changes(ref('int_event_sessions'), ['person_id', 'session_id', 'event_key']) }}
+    union all
+    select persons.person_id
+    from {{ ref('int_event_persons') }} as persons
+    semi join {{ changes(ref('int_events'), shown | unique | list) }} as events on persons.event_key = events.event_key
+    union all
+    select sessions.person_id
+    from {{ this }} as sessions
+    semi join
+        {{ any_change(ref('int_session_channels'), ['session_id']) }} as channels
+        on sessions.session_id = channels.session_id
+    union all
+    select person_id
+    from {{ any_change(ref('int_internal_persons'), ['person_id']) }}
+    union all
+    -- sessions that ended, or did not yet, as the data now reach
+    select person_id
+    from {{ this }}
+    where
+        is_open
+        <> coalesce(ended_at + interval '{{ var("tl_sessions").timeout_seconds }} seconds' >= {{ data_until() }}, true)
+    {{ accounted_for(ref('int_data_until')) }}
+    {{ accounted_for(ref('int_event_persons')) }}
+{% endcall %}

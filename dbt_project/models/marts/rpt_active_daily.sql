@@ -1,3 +1,5 @@
+{{ config(materialized='recomputed') }}
+
 -- Rolling actives by interval differences: a person's activity on day d counts on the days d .. d + 6 (27), or until
 -- the day before the next activity if that comes first, so that nobody counts twice. Adding the person at the
 -- first of these days and taking it off after the last leaves a running sum over the days.

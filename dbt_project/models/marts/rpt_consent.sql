@@ -1,3 +1,5 @@
+{{ config(materialized='recomputed') }}
+
 -- with_valid_consent + on_other_basis + missing + denied_analytics + denied_by_ledger = events
 with
     records as (

@@ -1,3 +1,5 @@
+{{ config(materialized='recomputed') }}
+
 with
     funnels as (select * from {{ ref('int_funnels') }}),
 

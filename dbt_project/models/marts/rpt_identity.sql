@@ -1,3 +1,5 @@
+{{ config(materialized='recomputed') }}
+
 {#- How well people are known, day by day. What is set aside is counted on the day it was first seen. -#}
 with
     nodes as (

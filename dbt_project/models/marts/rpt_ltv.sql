@@ -1,3 +1,5 @@
+{{ config(materialized='recomputed') }}
+
 {#- Observed, never projected. A cohort is everybody who was active or paid first in the same month; who only pays
     through a server is a customer too. Bots and the company's own people are nobody's customers. -#}
 with

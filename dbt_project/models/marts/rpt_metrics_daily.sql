@@ -1,3 +1,5 @@
+{{ config(materialized='recomputed') }}
+
 -- Additive: every number may be summed over any of the dimensions. Behaviour (sessions, persons, events) leaves
 -- out bots and the company's own people; money does not, or it would not add up to the books.
 with

@@ -1,3 +1,5 @@
+{{ config(materialized='recomputed') }}
+
 with
     received as (
         select source, receipt_hour, sum(records) as received

@@ -1,3 +1,5 @@
+{{ config(materialized='recomputed') }}
+
 {%- set last_n = 28 -%}
 with
     persons as (

@@ -1,3 +1,5 @@
+{{ config(materialized='recomputed') }}
+
 {#- Money counts on its own day; refunds a second time on the day of the sale they undo, which is never added to the
     first. A refund whose sale nobody saw has no other day than its own. -#}
 with

@@ -1,3 +1,5 @@
+{{ config(materialized='recomputed') }}
+
 -- What sources without authority say about sales: a reconciliation, nothing to add up. orders = matched + unmatched.
 with
     orders as (

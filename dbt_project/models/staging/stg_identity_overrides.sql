@@ -1,3 +1,5 @@
+{{ config(materialized='recomputed') }}
+
 -- every load reads the whole file: the newest one's counts
 with
     committed as (

@@ -1,0 +1,57 @@
+{#- What a model says about its increment, as comments in its SQL: without them it is the full build, and that text
+    is what dbt shows, tests and hashes. The materialization `by_key` (materializations/by_key.sql) puts them into
+    force. One invariant carries them all:
+
+        the rows of a key depend on those input rows alone that touched() names for it.
+
+    So when no such row changed, the rows of the key did not either; and what changed is known to the row, because
+    every tracked model keeps its changes (old rows with _sign -1, new ones with +1) until its readers have read
+    them. -#}
+
+{#- The query that names the touched keys, in the order of the model's `key`. At the end of the model. -#}
+{%- macro touched() -%}
+{%- if model.resource_type != 'unit_test' -%} /* touched: {{ caller() | trim }} :touched */ {%- endif -%}
+{%- endmacro -%}
+
+{#- Behind a FROM item: of an increment only the rows of touched keys. The columns, in the order of the key. -#}
+{%- macro only_touched() -%}
+/* increment: semi join touched on {% for column in varargs -%}
+    {{ column }} = touched.key_{{ loop.index }} {%- if not loop.last %} and {% endif -%}
+{%- endfor %} :increment */
+{%- endmacro -%}
+
+{#- SQL that counts in an increment only. -#}
+{%- macro in_increment() -%}
+{%- if model.resource_type != 'unit_test' -%} /* increment: {{ caller() | trim }} :increment */ {%- endif -%}
+{%- endmacro -%}
+
+{#- The rows of a tracked model that changed since this model last read it, netted over `columns`: what was only
+    rewritten, or changed in other columns, is not among them. Old and new rows are alike here. -#}
+{%- macro changes(relation, columns) -%}
+(select {{ columns | join(', ') }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__ group by {{ columns | join(', ') }} having sum(_sign) <> 0)
+{%- endmacro -%}
+
+{#- Says that touched() accounts for a tracked input in another way than by its changes. -#}
+{%- macro accounted_for(relation) -%}
+-- __since_{{ relation.identifier }}__
+{%- endmacro -%}
+
+{#- The rows of raw.events that began or ceased to count: those of new loads, and of generations that were
+    superseded. -#}
+{%- macro arrivals() -%}
+(
+    select events.* exclude (_dlt_load_id)
+    from raw.events as events
+    semi join
+        {{ changes(ref('stg_current_segments'), ['load_id', 'source', 'segment', 'generation']) }} as arrived
+        on events._dlt_load_id = arrived.load_id
+        and events.source = arrived.source
+        and events.segment = arrived.segment
+        and events.generation = arrived.generation
+)
+{%- endmacro -%}
+
+{#- As changes(), with a change of any column. -#}
+{%- macro any_change(relation, columns) -%}
+(select distinct {{ columns | join(', ') }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__)
+{%- endmacro -%}

@@ -1,0 +1,5 @@
+{{ config(materialized='recomputed', key='node') }}
+
+{#- The components as the solver left them, with what changed since. -#}
+select node, component, is_contested
+from {{ identity_components() }}

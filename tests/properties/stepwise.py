@@ -1,0 +1,107 @@
+"""Load after load in one process: ``python -m tests.properties.stepwise FOLDER`` builds a home after each.
+
+One process, because starting dbt and reading its project costs more than building. The folder
+holds ``plan.pickle`` (a ``Plan``); ``strategies.json`` tells afterwards how each model was built at
+each step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from governance.home import Home
+from tests.properties.warehouse import MODELS, PROJECT, add_raw, write_raw
+
+
+@dataclass
+class Step:
+    """What one load brings: rows of ``raw.events``, and the owner's files as they are by then."""
+
+    events: list[dict]
+    overrides: list[dict] = field(default_factory=list)
+    rates: list[dict] = field(default_factory=list)
+    variables: dict | None = None  # the configuration from this step on
+
+
+@dataclass
+class Plan:
+    """``arguments`` select what is built."""
+
+    home: Path
+    variables: dict
+    steps: list[Step]
+    arguments: tuple[str, ...] = MODELS
+
+
+STRATEGIES = """
+    select model, strategy, reason, touched_keys, computed_rows, changed_rows
+    from increments.models order by model
+"""
+
+
+def run(folder: Path, plan: Plan) -> list[dict[str, dict]]:
+    """Build step by step; returns per step what was done for each model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plan.pickle").write_bytes(pickle.dumps(plan))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.properties.stepwise", str(folder)],
+        env=os.environ
+        | {
+            "THROUGHLINE_HOME": str(plan.home),
+            "THROUGHLINE_WAREHOUSE": str(Home(plan.home).warehouse),
+            "PYTHONPATH": str(PROJECT.parent),
+            "DO_NOT_TRACK": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return json.loads((folder / "strategies.json").read_bytes())
+
+
+def main(folder: Path) -> None:
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    plan: Plan = pickle.loads((folder / "plan.pickle").read_bytes())  # noqa: S301 - our own file
+    home, variables, told = Home(plan.home), plan.variables, []
+    for number, step in enumerate(plan.steps, start=1):
+        variables = step.variables or variables
+        (add_raw if home.warehouse.exists() else write_raw)(
+            home,
+            step.events,
+            overrides=step.overrides,
+            rates=step.rates,
+        )
+        result = dbtRunner().invoke(
+            [
+                *plan.arguments,
+                *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
+                *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
+                *("--vars", json.dumps(variables), "--quiet"),
+            ]
+        )
+        # dbt keeps the file open for its next invocation
+        DuckDBConnectionManager.env().close()
+        DuckDBConnectionManager.close_all_connections()
+        if not result.success:
+            sys.exit(f"step {number}: {result.exception or result.result}")
+        with duckdb.connect(str(home.warehouse), read_only=True) as con:
+            found = con.execute(STRATEGIES)
+            names = [column[0] for column in found.description]
+            rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        told.append({row.pop("model"): row for row in rows})
+    (folder / "strategies.json").write_text(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
