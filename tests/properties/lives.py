@@ -1,8 +1,8 @@
-"""Lives: what one person with a few devices does over two months, with everything that can arrive late or twice.
+"""Lives: what one person with a few devices does in two months, and all that arrives late or twice.
 
-A life is a world of its own (no identifier is shared with another), so many of them share a home and one
-build serves all. Every record carries the step at which it is loaded: mostly in the order of receipt,
-some before their time and some long after it.
+A life is a world of its own (no identifier is shared with another), so many of them share a home
+and one build serves all. Every record carries the step at which it is loaded: mostly in the order
+of receipt, some before their time and some long after it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def variables(scope: str = "person", max_length_seconds: int | None = None) -> d
         "tl_revenue_sources": ["backend", "shop"],
         "tl_funnels": [
             _funnel("buy", "ordered", week, [viewed, added, paid], breakdowns=["surface", "plan"]),
-            _funnel("pro", "ordered", day, [viewed, pro], exclusions=[void], breakdowns=["channel"]),
+            _funnel(
+                "pro", "ordered", day, [viewed, pro], exclusions=[void], breakdowns=["channel"]
+            ),
             _funnel("straight", "strict", day, [viewed, added, paid]),
             _funnel("all", "any", week, [viewed, added, viewed]),
         ],
@@ -145,7 +147,9 @@ class Life:
         self.orders += 1
         amount = Decimal(self.rng.randrange(1, 9000)) / 100
         for source in self.rng.choice([("shop",), ("backend",), ("shop", "backend"), ("web",)]):
-            who = {"user_id": self._user()} if source != "web" else {"anonymous_id": self._browser()}
+            who = (
+                {"user_id": self._user()} if source != "web" else {"anonymous_id": self._browser()}
+            )
             self._add(
                 source,
                 self.now + timedelta(minutes=self.rng.choice([0, 5])),
@@ -220,7 +224,9 @@ class Life:
 
     # --- how it is written ------------------------------------------------------------------------
 
-    def _row(self, kind: str, number: int | None = None, at: datetime | None = None, **more: object) -> None:
+    def _row(
+        self, kind: str, number: int | None = None, at: datetime | None = None, **more: object
+    ) -> None:
         self._add(
             "shop",
             at or self.now,
@@ -239,7 +245,9 @@ class Life:
         received: datetime | None = None,
         **columns: object,
     ) -> None:
-        row = record(source, self.name, len(self.loaded) if number is None else number, at, **columns)
+        row = record(
+            source, self.name, len(self.loaded) if number is None else number, at, **columns
+        )
         row |= {"position": len(self.loaded), "content_digest": f"c{len(self.loaded)}"}
         row["record_kind"] = row.get("record_kind", "event")
         row["received_at"] = received or self.now + self.rng.choice(LATE)

@@ -1,8 +1,8 @@
-"""Load after load in one process: ``python -m tests.properties.stepwise FOLDER`` builds a home after each.
+"""Load after load in one process: ``python -m tests.properties.stepwise FOLDER``.
 
-One process, because starting dbt and reading its project costs more than building. The folder
-holds ``plan.pickle`` (a ``Plan``); ``strategies.json`` tells afterwards how each model was built at
-each step.
+The home is built after each load, in one process, because starting dbt and reading its project
+costs more than building. The folder holds ``plan.pickle`` (a ``Plan``); ``strategies.json`` tells
+afterwards how each model was built at each step.
 """
 
 from __future__ import annotations
@@ -72,23 +72,22 @@ def main(folder: Path) -> None:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    plan: Plan = pickle.loads((folder / "plan.pickle").read_bytes())  # noqa: S301 - our own file
-    home, variables, told = Home(plan.home), plan.variables, []
+    plan: Plan = pickle.loads((folder / "plan.pickle").read_bytes())
+    home, told, manifest, variables = Home(plan.home), [], None, plan.variables
+    options = [
+        *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
+        *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
+        *("--log-level-file", "none", "--quiet", "--vars"),
+    ]
     for number, step in enumerate(plan.steps, start=1):
-        variables = step.variables or variables
+        if step.variables or manifest is None:
+            variables = step.variables or variables
+            manifest = dbtRunner().invoke(["parse", *options, json.dumps(variables)]).result
         (add_raw if home.warehouse.exists() else write_raw)(
-            home,
-            step.events,
-            overrides=step.overrides,
-            rates=step.rates,
+            home, step.events, overrides=step.overrides, rates=step.rates
         )
-        result = dbtRunner().invoke(
-            [
-                *plan.arguments,
-                *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
-                *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
-                *("--vars", json.dumps(variables), "--quiet"),
-            ]
+        result = dbtRunner(manifest=manifest).invoke(
+            [*plan.arguments, *options, json.dumps(variables)]
         )
         # dbt keeps the file open for its next invocation
         DuckDBConnectionManager.env().close()

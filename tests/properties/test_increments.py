@@ -15,7 +15,6 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from governance.home import Home
 from tests.properties.lives import Life, rates, variables
 from tests.properties.stepwise import Plan, Step, run
 from tests.properties.warehouse import make_home

@@ -1,5 +1,6 @@
-{#- What every tracked model was built from: `increments.models` (one row per model) and `increments.read` (one row
-    per model and input), written in the transaction that writes the model. -#}
+{#- What every tracked model was built from: `increments.models` (one row per model: what the last build did and why)
+    and `increments.read` (one row per model and input: which version it was built from), written in the transaction
+    that writes the model. -#}
 
 {%- macro create_increment_state() -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
@@ -13,60 +14,60 @@
     {%- endif -%}
 {%- endmacro -%}
 
-{#- The tracked models this one reads, through views as well; and what stands for the code and the seeds among its
-    inputs. `untracked` are inputs whose changes nobody would tell. -#}
+{#- The tracked models this one reads, through views as well; and what stands for the code of those views and for the
+    seeds among its inputs. -#}
 {%- macro increment_inputs(node) -%}
-    {%- set found = namespace(tracked=[], code=[], untracked=[]) -%}
-    {%- set pending = node.depends_on.nodes | list -%}
-    {%- set seen = [] -%}
+    {%- set tracked, code, seen, pending = [], [], [], node.depends_on.nodes | list -%}
     {%- for _ in range(1000) if pending -%}
         {%- set id = pending.pop() -%}
-        {%- if id not in seen -%}
+        {%- set parent = graph.nodes.get(id) -%}
+        {%- if parent and id not in seen -%}
             {%- do seen.append(id) -%}
-            {%- if id.startswith('source.') -%}
-                {%- do found.untracked.append(id.split('.')[-1]) -%}
+            {%- if parent.config.materialized in ('by_key', 'recomputed') -%} {%- do tracked.append(parent.name) -%}
             {%- else -%}
-                {%- set parent = graph.nodes[id] -%}
-                {%- if parent.config.materialized in ('by_key', 'recomputed') -%}
-                    {%- do found.tracked.append(parent.name) -%}
-                {%- elif parent.resource_type == 'seed' -%}
-                    {%- do found.code.append(parent.checksum.checksum) -%}
-                {%- elif parent.config.materialized in ('view', 'ephemeral') -%}
-                    {%- do found.code.append(parent.checksum.checksum) -%}
-                    {%- do pending.extend(parent.depends_on.nodes) -%}
-                {%- else -%}
-                    {%- do found.untracked.append(parent.name) -%}
-                {%- endif -%}
+                {%- do code.append(parent.checksum.checksum) -%}
+                {%- do pending.extend(parent.depends_on.nodes) -%}
             {%- endif -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ return({'tracked': found.tracked | unique | sort | list, 'code': found.code | sort, 'untracked': found.untracked | unique | sort | list}) }}
+    {{ return({'tracked': tracked | unique | sort | list, 'code': code | sort}) }}
 {%- endmacro -%}
 
-{#- A row of the state as a dictionary, none when there is none. -#}
-{%- macro increment_state(name) -%}
-    {%- set rows = run_query("select signature, version, changes_since from increments.models where model = '" ~ name ~ "'").rows -%}
-    {%- if rows | length -%}
-        {{ return({'signature': rows[0][0], 'version': rows[0][1] | int, 'changes_since': rows[0][2] | int}) }}
-    {%- endif -%}
-    {{ return(none) }}
+{#- What is on record of a model and its inputs, in one query, which begins the model's transaction: `own` (none if
+    never built), `read` (input -> version it was built from), `inputs` (input -> version now, changes_since). -#}
+{%- macro increment_record(name, tracked) -%}
+    {%- call statement('record', fetch_result=true) -%}
+        select 'state', model, version, changes_since, signature
+        from increments.models
+        where model in ('{{ ([name] + tracked) | join("', '") }}')
+        union all
+        select 'read', input, version, null, null
+        from increments.read
+        where model = '{{ name }}'
+        order by all
+    {%- endcall -%}
+    {%- set found = {'own': none, 'read': {}, 'inputs': {}} -%}
+    {%- for kind, named, version, since, signature in load_result('record').data -%}
+        {%- set row = {'version': version | int, 'changes_since': since | int if since is not none else none, 'signature': signature} -%}
+        {%- if kind == 'read' -%} {%- do found.read.update({named: row.version}) -%}
+        {%- elif named == name -%} {%- do found.update({'own': row}) -%}
+        {%- else -%} {%- do found.inputs.update({named: row}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(found) }}
 {%- endmacro -%}
 
-{#- Note what was done, and which versions of its inputs the model now stands for. Ends the model's transaction. -#}
-{%- macro note_increment(name, signature, version, changes_since, inputs, strategy, reason, counts) -%}
-    {%- call statement('forget') -%}
+{#- Note what was done, and which versions of its inputs the model now stands for. -#}
+{%- macro note_increment(name, record, new) -%}
+    {%- call statement('main') -%}
         delete from increments.models where model = '{{ name }}';
         delete from increments.read where model = '{{ name }}';
-    {%- endcall -%}
-    {%- for input, version in inputs.items() -%}
-        {%- call statement('read_' ~ input) -%}
-            insert into increments.read values ('{{ name }}', '{{ input }}', {{ version }})
-        {%- endcall -%}
-    {%- endfor -%}
-    {%- call statement('main') -%}
+        {% for input, state in record.inputs.items() -%}
+            insert into increments.read values ('{{ name }}', '{{ input }}', {{ state.version }});
+        {% endfor -%}
         insert into increments.models values (
-            '{{ name }}', '{{ signature }}', {{ version }}, {{ changes_since }}, '{{ strategy }}',
-            '{{ reason | replace("'", "''") }}', {{ counts.touched }}, {{ counts.computed }}, {{ counts.changed }}
+            '{{ name }}', '{{ new.signature }}', {{ new.version }}, {{ new.changes_since }}, '{{ new.strategy }}',
+            '{{ new.reason | replace("'", "''") }}', {{ new.touched }}, {{ new.computed }}, {{ new.changed }}
         )
     {%- endcall -%}
 {%- endmacro -%}

@@ -1,0 +1,169 @@
+"""What an hourly load costs as history grows: full builds and increments at several sizes.
+
+Raw tables are written directly: 90 days of events of one person to every 60 events (power law), a
+device or two each, log-ins on some, orders on a few. The increment is 10,000 events of the next
+hour by persons who mostly are known, some of them days late. Measured is `dbt build` of every model
+and seed without tests, as a process (``build``), and the sum of what the models took (``models``).
+Prints one line of JSON per measure; fails where the increment grows by more than the budget from
+one size to the next.
+
+    python -m tests.benchmarks.bench_increments [--events 1000000 10000000] [--increment 10000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import duckdb
+
+from governance.home import Home
+from ingestion.raw_schema import EVENTS
+from tests.benchmarks.commands import say
+from tests.properties.lives import variables
+from tests.properties.warehouse import DEFAULTS, build, make_home, write_raw
+
+BUDGET_GROWTH = 1.2
+DAYS = 90
+EVENTS_PER_PERSON = 60
+_HASH = (
+    "(hash(i, {salt}) % 1000000) / 1e6"  # a number in [0, 1) for an event, the same in every run
+)
+
+
+@dataclass(frozen=True)
+class Took:
+    """Seconds of the whole process and of its models, and the slowest of them."""
+
+    build: float
+    models: float
+    slowest: dict[str, float]
+
+
+def columns(first: int, events: int, persons: int, *, now: bool) -> str:
+    """The SELECT of ``events`` rows of raw.events from number ``first`` on.
+
+    ``now``: in the hour after all others, one in fifty up to 30 days earlier.
+    """
+    r = {name: _HASH.format(salt=salt) for salt, name in enumerate(("who", "what", "when", "late"))}
+    at = f"to_microseconds((({r['when']}) * {DAYS} * 86400e6)::bigint)"
+    if now:
+        at = (
+            f"to_days({DAYS}) + to_seconds((({r['when']}) * 3600)::int)"
+            f" - to_days(case when {r['late']} < 0.02 then (i % 30)::int else 0 end)"
+        )
+    person = f"(pow({r['who']}, 2) * {persons})::bigint"
+    name = (
+        f"case when {r['what']} < 0.4 then 'viewed' when {r['what']} < 0.6 then 'looked'"
+        f" when {r['what']} < 0.7 then 'added' when {r['what']} < 0.72 then 'paid'"
+        f" when {r['what']} < 0.73 then 'logout' else 'page' end"
+    )
+    special = {
+        "source": f"case when {name} = 'paid' then 'shop' when i % 3 = 0 then 'app' else 'web' end",
+        "segment": "'s' || (i // 100000) || '.jsonl'",
+        "position": "i",
+        "event_id": "'evt_' || i",
+        "dedupe_key": "md5(i::varchar)",
+        "content_digest": "md5('c' || i)",
+        "event_name": name,
+        "event_type": f"case when {name} = 'page' then 'page'"
+        f" when {name} = 'logout' then 'system' else 'track' end",
+        "occurred_at": f"timestamp '2026-01-01' + {at}",
+        "received_at": f"timestamp '2026-01-01' + {at} + to_seconds(2)",
+        "surface": f"case when {name} = 'paid' then 'backend'"
+        " when i % 3 = 0 then 'mobile' else 'web' end",
+        "is_interactive": f"{name} <> 'paid'",
+        "platform": "case when i % 3 = 0 then 'ios' else 'web' end",
+        "country": "case when i % 7 = 0 then null else 'DE' end",
+        "anonymous_id": f"case when {name} <> 'paid' then 'a' || {person} || '_' || (i % 2) end",
+        "user_id": f"case when {name} = 'paid' or {r['late']} > 0.95 then 'u' || {person} end",
+        "page_path": f"case when {name} = 'page' then '/p' || (i % 50) end",
+        "page_url": f"case when {name} = 'page' then 'https://shop.example/p' || (i % 50) end",
+        "utm_source": f"case when {r['late']} < 0.03 then 'news' end",
+        "revenue": f"case when {name} = 'paid' then 12.5 end",
+        "currency": f"case when {name} = 'paid' then 'EUR' end",
+        "order_id": f"case when {name} = 'paid' then 'o' || i end",
+        "properties": """'{"plan":"pro","n":' || (i % 100) || '}'""",
+    }
+    shown = []
+    for column in EVENTS.names:
+        default = DEFAULTS.get(column)
+        plain = f"'{default}'" if isinstance(default, str) else str(default).lower()
+        value = special.get(column, "null" if default is None else plain)
+        shown.append(f"{value} as {column}")
+    return f"select {', '.join(shown)} from range({first}, {first + events}) as t (i)"
+
+
+def load(home: Home, rows: str, load_id: str) -> None:
+    """What a load leaves in the raw tables."""
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute(
+            f"insert into raw.events by name select *, '{load_id}' as _dlt_load_id from ({rows})"
+        )
+        con.execute(
+            "insert into raw.segments select source, segment, 1, 0, 1, 1, '', 1, 1, 0, 0,"
+            f" max(received_at), '{load_id}' from raw.events where _dlt_load_id = '{load_id}'"
+            " group by all"
+        )
+        con.execute("insert into raw._dlt_loads values (?, 0)", [load_id])
+
+
+def built(home: Home, target: Path) -> Took:
+    started = time.monotonic()
+    build(home, variables(), target=target)
+    seconds = time.monotonic() - started
+    results = json.loads((target / "run_results.json").read_bytes())["results"]
+    took = {row["unique_id"].split(".")[-1]: row["execution_time"] for row in results}
+    slowest = dict(sorted(took.items(), key=lambda item: -item[1])[:8])
+    return Took(seconds, sum(took.values()), {k: round(v, 2) for k, v in slowest.items()})
+
+
+def measure(events: int, increment: int, folder: Path) -> dict[str, Took]:
+    home = make_home(folder / f"home{events}")
+    target = folder / "target"
+    write_raw(home, [])
+    persons = events // EVENTS_PER_PERSON
+    load(home, columns(0, events, persons, now=False), "load-1")
+    took = {"full": built(home, target)}
+    for number in range(2):  # the first increment after a full build also pays for caches
+        first = events + number * increment
+        load(home, columns(first, increment, persons, now=True), f"load-{2 + number}")
+        took["increment"] = built(home, target)
+    took["nothing new"] = built(home, target)
+    for name, each in took.items():
+        say(
+            f"{name}, {events:,} events: the models as a share of the full build",
+            each.models / took["full"].models,
+            None,
+            build_seconds=round(each.build, 1),
+            models_seconds=round(each.models, 1),
+            slowest=each.slowest,
+        )
+    return took
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, nargs="+", default=[1_000_000, 10_000_000])
+    parser.add_argument("--increment", type=int, default=10_000)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        sizes = {n: measure(n, given.increment, Path(folder)) for n in sorted(given.events)}
+    kept = True
+    for small, large in pairwise(sorted(sizes)):
+        kept &= say(
+            f"increment of {given.increment:,}: {large:,} beside {small:,} events of history",
+            sizes[large]["increment"].build / sizes[small]["increment"].build,
+            BUDGET_GROWTH,
+        )
+    return int(not kept)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
