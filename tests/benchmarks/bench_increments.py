@@ -1,9 +1,10 @@
 """What an hourly load costs as history grows: full builds and increments at several sizes.
 
-Raw tables are written directly: 90 days of events of one person to every 60 events (power law), a
-device or two each, log-ins on some, orders on a few. The increment is 10,000 events of the next
-hour by persons who mostly are known, some of them days late. Measured is `dbt build` of every model
-and seed without tests, as a process (``build``), and the sum of what the models took (``models``).
+Raw tables are written directly: 90 days of visits of eight events each, one person to every 60
+events (power law) with a device or two, log-ins on some, orders on a few. The increment is 10,000
+events of the next hour by persons who mostly are known, some of them days late. Measured is
+`dbt build` of every model and seed without tests, as a process (``build``), and the sum of what the
+models took (``models``).
 Prints one line of JSON per measure; fails where the increment grows by more than the budget from
 one size to the next.
 
@@ -32,9 +33,26 @@ from tests.properties.warehouse import DEFAULTS, build, make_home, write_raw
 BUDGET_GROWTH = 1.2
 DAYS = 90
 EVENTS_PER_PERSON = 60
-_HASH = (
-    "(hash(i, {salt}) % 1000000) / 1e6"  # a number in [0, 1) for an event, the same in every run
-)
+VISIT = 8  # events
+# Numbers in [0, 1), the same in every run: of a visit, and of an event.
+_VISIT = f"(hash(i // {VISIT}, {{salt}}) % 1000000) / 1e6"
+_EVENT = "(hash(i, {salt}) % 1000000) / 1e6"
+
+
+CONFIGURATION = variables() | {
+    "tl_funnels": [
+        {
+            "name": "buy",
+            "version": "1",
+            "mode": "ordered",
+            "window_seconds": 86400,
+            "steps": [{"event": name} for name in ("looked", "viewed", "added", "paid")],
+            "exclusions": [],
+            "breakdowns": ["surface"],
+            "top_breakdowns": 20,
+        }
+    ]
+}
 
 
 @dataclass(frozen=True)
@@ -51,21 +69,26 @@ def columns(first: int, events: int, persons: int, *, now: bool) -> str:
 
     ``now``: in the hour after all others, one in fifty up to 30 days earlier.
     """
-    r = {name: _HASH.format(salt=salt) for salt, name in enumerate(("who", "what", "when", "late"))}
-    at = f"to_microseconds((({r['when']}) * {DAYS} * 86400e6)::bigint)"
+    who, when, late = (_VISIT.format(salt=salt) for salt in range(3))
+    r = {"who": who, "when": when, "late": late, "what": _EVENT.format(salt=3)}
+    at = f"to_microseconds((({when}) * {DAYS} * 86400e6)::bigint)"
     if now:
         at = (
             f"to_days({DAYS}) + to_seconds((({r['when']}) * 3600)::int)"
-            f" - to_days(case when {r['late']} < 0.02 then (i % 30)::int else 0 end)"
+            f" - to_days(case when {late} < 0.02 then (i // {VISIT} % 30)::int else 0 end)"
         )
+    at += f" + to_seconds((i % {VISIT} * 40)::int)"
     person = f"(pow({r['who']}, 2) * {persons})::bigint"
     name = (
         f"case when {r['what']} < 0.4 then 'viewed' when {r['what']} < 0.6 then 'looked'"
         f" when {r['what']} < 0.7 then 'added' when {r['what']} < 0.72 then 'paid'"
         f" when {r['what']} < 0.73 then 'logout' else 'page' end"
     )
+    browser = f"'a' || {person} || '_' || (i // {VISIT} % 2)"
+    is_mobile = f"i // {VISIT} % 3 = 0"
     special = {
-        "source": f"case when {name} = 'paid' then 'shop' when i % 3 = 0 then 'app' else 'web' end",
+        "source": f"case when {name} = 'paid' then 'shop'"
+        f" when {is_mobile} then 'app' else 'web' end",
         "segment": "'s' || (i // 100000) || '.jsonl'",
         "position": "i",
         "event_id": "'evt_' || i",
@@ -77,11 +100,11 @@ def columns(first: int, events: int, persons: int, *, now: bool) -> str:
         "occurred_at": f"timestamp '2026-01-01' + {at}",
         "received_at": f"timestamp '2026-01-01' + {at} + to_seconds(2)",
         "surface": f"case when {name} = 'paid' then 'backend'"
-        " when i % 3 = 0 then 'mobile' else 'web' end",
+        f" when {is_mobile} then 'mobile' else 'web' end",
         "is_interactive": f"{name} <> 'paid'",
-        "platform": "case when i % 3 = 0 then 'ios' else 'web' end",
+        "platform": f"case when {is_mobile} then 'ios' else 'web' end",
         "country": "case when i % 7 = 0 then null else 'DE' end",
-        "anonymous_id": f"case when {name} <> 'paid' then 'a' || {person} || '_' || (i % 2) end",
+        "anonymous_id": f"case when {name} <> 'paid' then {browser} end",
         "user_id": f"case when {name} = 'paid' or {r['late']} > 0.95 then 'u' || {person} end",
         "page_path": f"case when {name} = 'page' then '/p' || (i % 50) end",
         "page_url": f"case when {name} = 'page' then 'https://shop.example/p' || (i % 50) end",
@@ -116,7 +139,7 @@ def load(home: Home, rows: str, load_id: str) -> None:
 
 def built(home: Home, target: Path) -> Took:
     started = time.monotonic()
-    build(home, variables(), target=target)
+    build(home, CONFIGURATION, target=target)
     seconds = time.monotonic() - started
     results = json.loads((target / "run_results.json").read_bytes())["results"]
     took = {row["unique_id"].split(".")[-1]: row["execution_time"] for row in results}
