@@ -14,8 +14,8 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,7 +45,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What a build did; ``models`` and ``tests`` count what ran, failures included."""
+    """What a build did; ``models`` and ``tests`` count what ran, failures included.
+
+    ``rebuilt``: models that were built from nothing, by the reason.
+    """
 
     models: int
     tests: int
@@ -53,6 +56,7 @@ class BuildReport:
     skipped: int
     failures: tuple[Failure, ...]
     seconds: float
+    rebuilt: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def target_folder(home: Home) -> Path:

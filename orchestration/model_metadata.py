@@ -11,6 +11,7 @@ import duckdb
 
 from orchestration import keys, plots
 from orchestration.column_lineage import Model, trace
+from orchestration.increments import read_increments
 from orchestration.measures import Table, column_types, row_counts
 from orchestration.translators import WarehouseTranslator, column_schema
 
@@ -37,6 +38,7 @@ def model_metadata(
     nodes = {unique_id: manifest["nodes"][unique_id] for unique_id in built}
     types = column_types(connection)
     counts = row_counts(connection, [_table(node) for node in nodes.values()])
+    increments = read_increments(connection)
     described: dict[str, dict[str, Any]] = {}
     for unique_id, node in nodes.items():
         table = _table(node)
@@ -45,6 +47,8 @@ def model_metadata(
             found["dagster/row_count"] = counts[table]
         if lineage := _lineage(node, manifest, types, compiled, cache):
             found["dagster/column_lineage"] = lineage
+        if increment := increments.get(node["name"]):
+            found |= increment.metadata()
         if (chart := CHARTS.get(node["name"])) and (drawn := chart(connection)):
             found["chart"] = drawn
         described[unique_id] = found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 from governance.config import Config
 from governance.errors import BlockedError, UserError
@@ -11,6 +12,7 @@ from governance.keys import Keys
 from governance.progress import Progress, silent
 from governance.warehouse import open_warehouse, warehouse_lock
 from orchestration.dbt import BuildReport, manifest_path, raise_failures, run_dbt_build
+from orchestration.increments import read_increments, rebuilt
 from orchestration.inputs import (
     begin_build,
     finish_build,
@@ -52,6 +54,8 @@ def build(
         begin_build(home)
         report = run_dbt_build(home, config, full_refresh=full_refresh, progress=progress)
         finish_build(home, inputs, [failure.name for failure in report.failures])
+        with open_warehouse(home, keys=keys, storage=config.storage) as connection:
+            report = replace(report, rebuilt=rebuilt(read_increments(connection)))
     raise_failures(report, home)
     return report
 

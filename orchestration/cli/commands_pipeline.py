@@ -122,6 +122,8 @@ def build(
             f"Built {report.models} models, {report.tests} tests passed"
             f" ({report.warnings} warnings) in {report.seconds:.0f} s"
         )
+        for reason, models in report.rebuilt.items():
+            screen.print(f"From nothing, because {reason}: {', '.join(models)}")
 
     shared.output.result(report, show)
 

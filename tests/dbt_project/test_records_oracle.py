@@ -182,7 +182,7 @@ def warehouse(records, tmp_path_factory):
     root = tmp_path_factory.mktemp("oracle")
     home = make_home(root / "home")
     shuffled = random.Random(1).sample(records, len(records))
-    write_raw(home, shuffled, part_of=lambda row: row['position'] % 5)
+    write_raw(home, shuffled, part_of=lambda row: row["position"] % 5)
     build(home, VARIABLES, *MODELS, "-s", "+int_events", target=root / "target")
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
         yield con

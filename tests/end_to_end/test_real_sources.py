@@ -37,6 +37,7 @@ def test_a_real_shop_as_a_dump_equals_its_reference_numbers(
     assert_equals_reference(home, reference)
 
 
+@pytest.mark.long
 def test_every_payload_of_githubs_webhooks_is_found_once(make_home, throughline, material):
     home = make_home(
         {
@@ -94,6 +95,7 @@ def test_every_payload_of_githubs_webhooks_is_found_once(make_home, throughline,
     assert octocat == (1,)
 
 
+@pytest.mark.long
 def test_an_access_log_becomes_visitors_and_page_views(make_home, throughline, material):
     home = make_home(
         {

@@ -446,6 +446,7 @@ def rename_history(old: Path, new: Path, load: int) -> None:
             shutil.copy(path, new / f"{9 - load}-{path.name}")
 
 
+@pytest.mark.long
 def test_the_same_lines_in_other_files_and_two_loads_give_the_same_tables(
     company: Home, published: Path, tmp_path: Path, throughline: Throughline
 ):

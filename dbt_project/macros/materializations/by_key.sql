@@ -12,8 +12,9 @@
 {%- endmaterialization -%}
 
 
-{#- A table computed in full at every build, and written only where it differs; what changed is kept as by `by_key`.
-    For what is small, or a function of everything. With a `key` only rows of keys that differ are written. -#}
+{#- A table computed in full whenever an input changed, and written only where it differs; what changed is kept as by
+    `by_key`. For what is small, or a function of everything. With a `key` only rows of keys that differ are written;
+    `reads_raw`: it reads what no tracked model stands for, so that it is computed at every build. -#}
 {%- materialization recomputed, adapter='duckdb' -%}
     {{ return(build_tracked(config.get('key', []), is_by_key=false)) }}
 {%- endmaterialization -%}
@@ -31,7 +32,7 @@
     {%- if reason -%}
         {%- set new = build_from_nothing(target, existing, record, reason) -%}
     {%- else -%}
-        {%- set reason = reason_to_recompute(record) if is_by_key else 'it is computed in full at every build' -%}
+        {%- set reason = reason_to_recompute(record, is_by_key) -%}
         {%- if reason == 'nothing changed' -%}
             {%- set new = {} -%}
             {%- do new.update(record.own) -%}
@@ -61,11 +62,14 @@
 
 
 {#- Why all rows are computed again; none when touched keys are enough, or 'nothing changed'. -#}
-{%- macro reason_to_recompute(record) -%}
-    {%- set found = namespace(reason='nothing changed') -%}
+{%- macro reason_to_recompute(record, is_by_key) -%}
+    {%- set reads_raw = config.get('reads_raw', false) -%}
+    {%- if reads_raw and not is_by_key -%} {{ return('it reads raw tables') }} {%- endif -%}
+    {%- set found = namespace(reason=none if reads_raw else 'nothing changed') -%}
     {%- for input, state in record.inputs.items() if state.version != record.read.get(input) -%}
         {%- if found.reason == 'nothing changed' -%} {%- set found.reason = none -%} {%- endif -%}
-        {%- if input not in record.read -%} {%- set found.reason = input ~ ' is a new input' -%}
+        {%- if not is_by_key -%} {%- set found.reason = 'it is a function of all of ' ~ input -%}
+        {%- elif input not in record.read -%} {%- set found.reason = input ~ ' is a new input' -%}
         {%- elif ('__since_' ~ input ~ '__') not in sql -%} {%- set found.reason = input ~ ' changed' -%}
         {%- elif state.changes_since > record.read[input] -%} {%- set found.reason = input ~ ' was rebuilt' -%}
         {%- endif -%}

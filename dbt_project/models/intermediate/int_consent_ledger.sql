@@ -79,7 +79,7 @@ window
     identifier as (partition by kind, value order by valid_from),
     so_far as (partition by kind, value order by valid_from rows between unbounded preceding and current row)
 
-{% call touched() %}
+    {% call touched() %}
     {% for kind in ['user_id', 'anonymous_id', 'device_id'] -%}
         select '{{ kind }}', {{ kind }}
         from {{ arrivals() }}
@@ -88,4 +88,4 @@ window
             union all
         {% endif %}
     {%- endfor %}
-{% endcall %}
+    {% endcall %}

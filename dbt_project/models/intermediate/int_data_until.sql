@@ -1,4 +1,4 @@
-{{ config(materialized='recomputed') }}
+{{ config(materialized='recomputed', reads_raw=true) }}
 
 select sources.source, sources.is_live, max(segments.max_received_at) as data_until
 from {{ ref('int_sources') }} as sources

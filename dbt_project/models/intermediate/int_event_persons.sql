@@ -22,8 +22,9 @@ with
             persons.device_key,
             persons.is_device_sent
         from {{ ref('int_event_subjects') }} as subjects
-        inner join {{ ref('int_subject_persons') }} as persons on subjects.subject_key = persons.subject_key
-        {% call in_increment() %}
+        inner join
+            {{ ref('int_subject_persons') }} as persons on subjects.subject_key = persons.subject_key
+            {% call in_increment() %}
             semi join
                 (
                     select persons.subject_key
@@ -35,8 +36,8 @@ with
                     semi join touched on subjects.event_key = touched.key_1
                 ) as wanted
                 on subjects.subject_key = wanted.subject_key
-        {% endcall %}
-        {{ only_touched('coalesce(persons.device_key, subjects.event_key)') }}
+            {% endcall %}
+            {{ only_touched('coalesce(persons.device_key, subjects.event_key)') }}
     ),
 
     without_device as (
@@ -192,9 +193,10 @@ select
     identity_rule,
     device_key,
     device_key
-from ruled
+from
+    ruled
 
-{% call touched() %}
+    {% call touched() %}
     with
         changed as (
             select event_key
@@ -217,4 +219,4 @@ from ruled
     from {{ ref('int_event_subjects') }} as subjects
     inner join {{ ref('int_subject_persons') }} as persons on subjects.subject_key = persons.subject_key
     semi join changed on subjects.event_key = changed.event_key
-{% endcall %}
+    {% endcall %}

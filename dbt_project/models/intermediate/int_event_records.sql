@@ -26,8 +26,9 @@ with
             events.consent_analytics,
             events.consent_marketing
         from {{ ref('stg_events') }} as events
-        left join {{ ref('int_ledger_denials') }} as denials on events.dedupe_key = denials.event_key
-        {{ only_touched('events.dedupe_key') }}
+        left join
+            {{ ref('int_ledger_denials') }} as denials on events.dedupe_key = denials.event_key
+            {{ only_touched('events.dedupe_key') }}
     ),
 
     ranked as (
@@ -82,12 +83,13 @@ select
     redactions,
     consent_analytics,
     consent_marketing
-from ranked
+from
+    ranked
 
-{% call touched() %}
+    {% call touched() %}
     select dedupe_key
     from {{ arrivals() }}
     union all
     select event_key
     from {{ changes(ref('int_ledger_denials'), ['event_key']) }}
-{% endcall %}
+    {% endcall %}

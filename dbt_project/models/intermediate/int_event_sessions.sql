@@ -8,8 +8,9 @@ with
     passive as (
         select events.event_key, persons.person_id, events.occurred_at
         from {{ ref('int_events') }} as events
-        inner join {{ ref('int_event_persons') }} as persons on events.event_key = persons.event_key
-        {{ only_touched('persons.person_id') }}
+        inner join
+            {{ ref('int_event_persons') }} as persons on events.event_key = persons.event_key
+            {{ only_touched('persons.person_id') }}
         where not events.is_interactive and persons.person_id is not null
     ),
 
@@ -48,9 +49,10 @@ union all
 
 select event_key, session_id, false, person_id
 from attached
-where session_id is not null
+where
+    session_id is not null
 
-{% call touched() %}
+    {% call touched() %}
     select person_id
     from {{ any_change(ref('int_session_bounds'), ['person_id']) }}
     union all
@@ -65,4 +67,4 @@ where session_id is not null
     semi join
         {{ changes(ref('int_events'), ['event_key', 'occurred_at', 'is_interactive']) }} as events
         on persons.event_key = events.event_key
-{% endcall %}
+    {% endcall %}

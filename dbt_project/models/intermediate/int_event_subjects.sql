@@ -110,9 +110,10 @@ select
     previous_user_id,
     is_trusted,
     is_device_sent
-from named
+from
+    named
 
-{% call touched() %}
+    {% call touched() %}
     {%- set named = [
         'event_key', 'event_id', 'source', 'record_kind', 'occurred_at', 'is_logout', 'event_type', 'trust', 'surface',
         'user_id', 'external_ids', 'email_token', 'email_verified', 'phone_token', 'anonymous_id', 'device_id',
@@ -135,4 +136,4 @@ from named
             from {{ changes(ref('int_events'), ['event_key', 'anonymous_id']) }}
             where anonymous_id is not null
         )
-{% endcall %}
+    {% endcall %}

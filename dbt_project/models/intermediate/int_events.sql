@@ -4,8 +4,7 @@ with
     -- the end of a subscription is known beforehand and an event only once it has come
     events as (
         select *
-        from {{ ref('stg_events') }} as events
-        {{ only_touched('events.dedupe_key') }}
+        from {{ ref('stg_events') }} as events {{ only_touched('events.dedupe_key') }}
         where
             disposition = 'accepted'
             and (record_kind <> 'subscription' or occurred_at <= coalesce({{ data_until() }}, received_at))
@@ -14,8 +13,7 @@ with
     -- few: duplicates, events denied by another copy or the ledger, and rows that are gone
     set_aside as (
         select source, segment, position, item
-        from {{ ref('int_event_records') }} as records
-        {{ only_touched('records.event_key') }}
+        from {{ ref('int_event_records') }} as records {{ only_touched('records.event_key') }}
         where disposition <> 'accepted' or is_deleted
     ),
 
@@ -152,9 +150,12 @@ select
 from derived
 left join rates on derived.currency = rates.currency and cast(derived.occurred_at_local as date) = rates.rate_date
 -- stored once, in time order: readers of a period touch few row groups
-order by derived.occurred_at, derived.event_id, derived.dedupe_key
+order by
+    derived.occurred_at,
+    derived.event_id,
+    derived.dedupe_key
 
-{% call touched() %}
+    {% call touched() %}
     select dedupe_key
     from {{ arrivals() }}
     union all
@@ -184,4 +185,4 @@ order by derived.occurred_at, derived.event_id, derived.dedupe_key
     select null
     from {{ changes(ref('int_traffic_signals'), ['utm_source']) }}
     where false
-{% endcall %}
+    {% endcall %}

@@ -6,8 +6,7 @@
 with
     named as (
         select event_key, person_id, event_name, occurred_at, occurred_date, channel
-        from {{ ref('int_person_events') }} as events
-        {{ only_touched('events.event_key') }}
+        from {{ ref('int_person_events') }} as events {{ only_touched('events.event_key') }}
         where
             not is_bot
             and not is_internal
@@ -52,13 +51,14 @@ select
     person_id,
     occurred_at,
     occurred_date
-from matched
+from
+    matched
 
-{% call touched() %}
+    {% call touched() %}
     select event_key
     from
         {{ changes(ref('int_person_events'), ['event_key', 'person_id', 'event_name', 'occurred_at', 'occurred_date', 'channel', 'is_bot', 'is_internal']) }}
     union all
     select event_key
     from {{ any_change(ref('int_events'), ['event_key']) }}
-{% endcall %}
+    {% endcall %}

@@ -10,8 +10,7 @@ with
 
     step_events as (
         select funnel, person_id, occurred_at, occurred_date, event_key, ordinal as step
-        from {{ ref('int_funnel_events') }} as events
-        {{ only_touched('events.person_id') }}
+        from {{ ref('int_funnel_events') }} as events {{ only_touched('events.person_id') }}
         where part = 'step'
     ),
 
@@ -194,9 +193,10 @@ left join
     on present.funnel = contested_openings.funnel
     and present.person_id = contested_openings.person_id
     and present.occurred_at = contested_openings.occurred_at
-left join following on present.person_id = following.person_id and present.occurred_at = following.occurred_at
+left join
+    following on present.person_id = following.person_id and present.occurred_at = following.occurred_at
 
-{% call touched() %}
+    {% call touched() %}
     select person_id
     from {{ any_change(ref('int_funnel_events'), ['person_id']) }}
     {%- if var('tl_funnels') | selectattr('mode', 'equalto', 'strict') | list %}
@@ -206,4 +206,4 @@ left join following on present.person_id = following.person_id and present.occur
     {%- else %}
         {{ accounted_for(ref('int_person_events')) }}
     {%- endif %}
-{% endcall %}
+    {% endcall %}

@@ -24,8 +24,7 @@ with
             moments.next_interactive_at,
             to_seconds(funnels.window_seconds) as step_window
         from {{ ref('int_funnel_moments') }} as moments
-        inner join funnels on moments.funnel = funnels.funnel
-        {{ only_touched('moments.person_id') }}
+        inner join funnels on moments.funnel = funnels.funnel {{ only_touched('moments.person_id') }}
     ),
 
     done_1 as (
@@ -118,7 +117,7 @@ qualify
     )
     = 1
 
-{% call touched() %}
+    {% call touched() %}
     select person_id
     from {{ any_change(ref('int_funnel_moments'), ['person_id']) }}
-{% endcall %}
+    {% endcall %}

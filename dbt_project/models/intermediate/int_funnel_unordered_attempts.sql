@@ -10,16 +10,14 @@ with
     step_events as (
         select events.funnel, events.person_id, events.event_key, events.occurred_at, events.ordinal as step
         from {{ ref('int_funnel_events') }} as events
-        inner join funnels on events.funnel = funnels.funnel
-        {{ only_touched('events.person_id') }}
+        inner join funnels on events.funnel = funnels.funnel {{ only_touched('events.person_id') }}
         where events.part = 'step'
     ),
 
     moments as (
         select moments.funnel, moments.person_id, moments.occurred_at, moments.step
         from {{ ref('int_funnel_moments') }} as moments
-        inner join funnels on moments.funnel = funnels.funnel
-        {{ only_touched('moments.person_id') }}
+        inner join funnels on moments.funnel = funnels.funnel {{ only_touched('moments.person_id') }}
     ),
 
     starts as (
@@ -31,8 +29,7 @@ with
             any_value(funnels.steps) as steps,
             moments.occurred_at + any_value(funnels.step_window) as closes_at
         from {{ ref('int_funnel_moments') }} as moments
-        inner join funnels on moments.funnel = funnels.funnel
-        {{ only_touched('moments.person_id') }}
+        inner join funnels on moments.funnel = funnels.funnel {{ only_touched('moments.person_id') }}
         group by moments.funnel, moments.person_id, moments.occurred_at
     ),
 
@@ -176,10 +173,10 @@ from attempts
 qualify
     row_number() over (partition by funnel, person_id, entry_date order by len(step_times) desc, entered_at desc) = 1
 
-{% call touched() %}
+    {% call touched() %}
     select person_id
     from {{ any_change(ref('int_funnel_moments'), ['person_id']) }}
     union all
     select person_id
     from {{ any_change(ref('int_funnel_events'), ['person_id']) }}
-{% endcall %}
+    {% endcall %}

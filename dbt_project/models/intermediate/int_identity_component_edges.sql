@@ -56,9 +56,11 @@ with recursive
 
 select node_a, node_b, bool_or(is_override) as is_override
 from edges {{ only_touched('edges.node_a', 'edges.node_b') }}
-group by node_a, node_b
+group by
+    node_a,
+    node_b
 
-{% call touched() %}
+    {% call touched() %}
     with
         said as (
             select higher_kind || chr(31) || higher_value as node_a, lower_kind || chr(31) || lower_value as node_b
@@ -91,4 +93,4 @@ group by node_a, node_b
         semi join claimed on links.{{ end }}_node = claimed.node
         where links.higher_priority = 2 and links.lower_priority = 2
     {% endfor %}
-{% endcall %}
+    {% endcall %}

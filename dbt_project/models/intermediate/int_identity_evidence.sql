@@ -27,7 +27,7 @@ with
             identifiers as lower
             on higher.subject_key = lower.subject_key
             and (higher.kind_priority, higher.kind, higher.value) < (lower.kind_priority, lower.kind, lower.value)
-        {{ only_touched('higher.kind', 'higher.value') }}
+            {{ only_touched('higher.kind', 'higher.value') }}
     )
 
 select
@@ -69,10 +69,11 @@ select
     null,
     author,
     reason
-from {{ ref('stg_identity_overrides') }} as overrides
-{{ only_touched('overrides.a_kind', 'overrides.a_value') }}
+from
+    {{ ref('stg_identity_overrides') }} as overrides
+    {{ only_touched('overrides.a_kind', 'overrides.a_value') }}
 
-{% call touched() %}
+    {% call touched() %}
     select identifiers.kind, identifiers.value
     from {{ ref('int_subject_identifiers') }} as identifiers
     semi join
@@ -84,4 +85,4 @@ from {{ ref('stg_identity_overrides') }} as overrides
     union all
     select a_kind, a_value
     from {{ any_change(ref('stg_identity_overrides'), ['a_kind', 'a_value']) }}
-{% endcall %}
+    {% endcall %}

@@ -1,4 +1,4 @@
-{{ config(materialized='recomputed', key='node') }}
+{{ config(materialized='recomputed', key='node', reads_raw=true) }}
 
 {#- The components as the solver left them, with what changed since. -#}
 select node, component, is_contested

@@ -16,12 +16,13 @@ with
 select kind, value, count(distinct counterpart) as counterparts
 from sides {{ only_touched('sides.kind', 'sides.value') }}
 group by kind, value
-having count(distinct counterpart) > {{ var('tl_identity').hub_limit }}
+having
+    count(distinct counterpart) > {{ var('tl_identity').hub_limit }}
 
-{% call touched() %}
+    {% call touched() %}
     select higher_kind, higher_value
     from {{ any_change(ref('int_identity_pairs'), ['higher_kind', 'higher_value']) }}
     union all
     select lower_kind, lower_value
     from {{ any_change(ref('int_identity_pairs'), ['lower_kind', 'lower_value']) }}
-{% endcall %}
+    {% endcall %}

@@ -12,10 +12,11 @@ select pairs.*
 from pairs
 anti join hubs on pairs.higher_node = hubs.node
 anti join hubs as lower_hubs on pairs.lower_node = lower_hubs.node
-anti join never on pairs.higher_node = never.node_a and pairs.lower_node = never.node_b
-{{ only_touched('pairs.higher_node', 'pairs.lower_node') }}
+anti join
+    never on pairs.higher_node = never.node_a and pairs.lower_node = never.node_b
+    {{ only_touched('pairs.higher_node', 'pairs.lower_node') }}
 
-{% call touched() %}
+    {% call touched() %}
     select higher_node, lower_node
     from {{ any_change(ref('int_identity_pairs'), ['higher_node', 'lower_node']) }}
     union all
@@ -30,4 +31,4 @@ anti join never on pairs.higher_node = never.node_a and pairs.lower_node = never
             on pairs.{{ end }}_kind = hubs.kind
             and pairs.{{ end }}_value = hubs.value
     {% endfor %}
-{% endcall %}
+    {% endcall %}

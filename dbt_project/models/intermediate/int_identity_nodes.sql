@@ -18,8 +18,9 @@ with
             min(first_seen_at) as first_seen_at,
             max(last_seen_at) as last_seen_at,
             sum(events) as events
-        from {{ ref('int_subject_identifiers') }} as identifiers
-        {{ only_touched("identifiers.kind || chr(31) || identifiers.value") }}
+        from
+            {{ ref('int_subject_identifiers') }} as identifiers
+            {{ only_touched("identifiers.kind || chr(31) || identifiers.value") }}
         group by all
     ),
 
@@ -55,8 +56,9 @@ with
         union all
         select ends.kind, ends.kind_priority, ends.value, false, null, null, 0, ends.kind || chr(31) || ends.value
         from ends
-        anti join named on ends.kind = named.kind and ends.value = named.value
-        {{ only_touched("ends.kind || chr(31) || ends.value") }}
+        anti join
+            named on ends.kind = named.kind and ends.value = named.value
+            {{ only_touched("ends.kind || chr(31) || ends.value") }}
     ),
 
     links as (select * from {{ ref('int_identity_links') }} as links {{ only_touched('links.lower_node') }}),
@@ -254,9 +256,10 @@ select
     first_seen_at,
     last_seen_at,
     cast(events as bigint) as events
-from ruled
+from
+    ruled
 
-{% call touched() %}
+    {% call touched() %}
     -- whatever hangs together with what changed, over the links that stand, what was said to be two, and groups
     with recursive
         neighbours as materialized (
@@ -321,4 +324,4 @@ from ruled
     select node
     from reached
     where not starts_with(node, 'group ')
-{% endcall %}
+    {% endcall %}

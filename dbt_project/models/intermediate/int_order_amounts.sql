@@ -22,8 +22,9 @@ with
             events.revenue_reporting,
             events.is_rate_missing
         from {{ ref('int_events') }} as events
-        left join {{ ref('int_person_events') }} as persons on events.event_key = persons.event_key
-        {{ only_touched('coalesce(events.order_id, events.event_key)') }}
+        left join
+            {{ ref('int_person_events') }} as persons on events.event_key = persons.event_key
+            {{ only_touched('coalesce(events.order_id, events.event_key)') }}
         where events.revenue is not null
     )
 
@@ -52,7 +53,7 @@ window
         rows between unbounded preceding and unbounded following
     )
 
-{% call touched() %}
+    {% call touched() %}
     {%- set shown = [
         'event_key', 'event_id', 'source', 'order_id', 'occurred_at', 'occurred_at_local', 'is_bot',
         'is_authoritative_revenue', 'revenue', 'currency', 'revenue_reporting', 'is_rate_missing'
@@ -63,4 +64,4 @@ window
     union all
     select coalesce(order_id, event_key)
     from {{ changes(ref('int_person_events'), ['event_key', 'order_id', 'person_id', 'is_internal']) }}
-{% endcall %}
+    {% endcall %}

@@ -3,7 +3,11 @@
 {#- What sources without authority say about sales, beside what the believed source says. Compared is what was
     sold, in the currency it was sold in: few sources know of refunds. -#}
 with
-    amounts as (select * from {{ ref('int_order_amounts') }} as amounts {{ only_touched('amounts.order_id') }} where order_id is not null and revenue > 0),
+    amounts as (
+        select *
+        from {{ ref('int_order_amounts') }} as amounts {{ only_touched('amounts.order_id') }}
+        where order_id is not null and revenue > 0
+    ),
 
     believed as (
         select
@@ -37,9 +41,10 @@ select
         then coalesce(others.gross = believed.gross and others.currency = believed.currency, false)
     end as is_amount_equal
 from others
-left join believed on others.order_id = believed.order_id
+left join
+    believed on others.order_id = believed.order_id
 
-{% call touched() %}
+    {% call touched() %}
     select order_id
     from {{ any_change(ref('int_order_amounts'), ['order_id']) }}
-{% endcall %}
+    {% endcall %}

@@ -26,12 +26,16 @@ from {{ ref('int_events') }} as events
 inner join {{ ref('int_event_persons') }} as persons on events.event_key = persons.event_key
 left join {{ ref('int_internal_persons') }} as internal on persons.person_id = internal.person_id
 left join {{ ref('int_event_sessions') }} as sessions on events.event_key = sessions.event_key
-left join {{ ref('int_session_channels') }} as channels on sessions.session_id = channels.session_id
-{{ only_touched('events.event_key') }}
+left join
+    {{ ref('int_session_channels') }} as channels on sessions.session_id = channels.session_id
+    {{ only_touched('events.event_key') }}
 where persons.person_id is not null
-order by events.occurred_at, events.event_id, events.event_key
+order by
+    events.occurred_at,
+    events.event_id,
+    events.event_key
 
-{% call touched() %}
+    {% call touched() %}
     {%- set shown = [
         'event_key', 'event_id', 'occurred_at', 'occurred_at_local', 'event_name', 'event_type', 'source', 'surface',
         'platform', 'country', 'is_interactive', 'is_bot', 'is_internal_traffic', 'is_key_event', 'order_id',
@@ -55,4 +59,4 @@ order by events.occurred_at, events.event_id, events.event_key
     select persons.event_key
     from {{ ref('int_event_persons') }} as persons
     semi join {{ any_change(ref('int_internal_persons'), ['person_id']) }} as internal on persons.person_id = internal.person_id
-{% endcall %}
+    {% endcall %}

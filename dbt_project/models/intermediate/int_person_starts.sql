@@ -9,16 +9,16 @@ select
     coalesce(arg_min_null(platform, {moment:occurred_at, id:event_id, key:event_key}), '(none)') as platform,
     arg_min(channel, {moment:occurred_at, id:event_id, key:event_key}) as channel,
     coalesce(arg_min_null(country, {moment:occurred_at, id:event_id, key:event_key}), '(none)') as country
-from {{ ref('int_person_events') }} as events
-{{ only_touched('events.person_id') }}
+from {{ ref('int_person_events') }} as events {{ only_touched('events.person_id') }}
 where is_interactive and not is_bot and not is_internal
-group by person_id
+group by
+    person_id
 
-{% call touched() %}
+    {% call touched() %}
     {%- set shown = [
         'event_key', 'event_id', 'person_id', 'occurred_at', 'occurred_date', 'surface', 'platform', 'country', 'channel',
         'is_interactive', 'is_bot', 'is_internal'
     ] %}
     select person_id
     from {{ changes(ref('int_person_events'), shown) }}
-{% endcall %}
+    {% endcall %}

@@ -15,8 +15,9 @@ with
             events.utm_medium,
             events.utm_campaign
         from {{ ref('int_session_events') }} as sessions
-        inner join {{ ref('int_events') }} as events on sessions.event_key = events.event_key
-        {{ only_touched('sessions.session_id') }}
+        inner join
+            {{ ref('int_events') }} as events on sessions.event_key = events.event_key
+            {{ only_touched('sessions.session_id') }}
     ),
 
     signals as (
@@ -37,9 +38,10 @@ select
     signal.utm_source as utm_source,
     signal.utm_medium as utm_medium,
     signal.utm_campaign as utm_campaign
-from signals
+from
+    signals
 
-{% call touched() %}
+    {% call touched() %}
     select session_id
     from {{ changes(ref('int_session_events'), ['session_id', 'event_key', 'event_id', 'occurred_at']) }}
     union all
@@ -48,4 +50,4 @@ from signals
     semi join
         {{ changes(ref('int_events'), ['event_key', 'surface', 'channel_signal', 'utm_source', 'utm_medium', 'utm_campaign']) }} as events
         on sessions.event_key = events.event_key
-{% endcall %}
+    {% endcall %}

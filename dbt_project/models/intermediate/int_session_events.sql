@@ -29,8 +29,9 @@ with
             {% else %} true
             {% endif %} as has_timeout
         from {{ ref('int_events') }} as events
-        inner join {{ ref('int_event_persons') }} as persons on events.event_key = persons.event_key
-        {{ only_touched('persons.person_id') }}
+        inner join
+            {{ ref('int_event_persons') }} as persons on events.event_key = persons.event_key
+            {{ only_touched('persons.person_id') }}
         where events.is_interactive and persons.person_id is not null
     ),
 
@@ -81,9 +82,10 @@ select
     's_' || md5(
         first_value(event_key) over (partition by scope_key, burst, piece order by occurred_at, event_id, event_key)
     ) as session_id
-from pieces
+from
+    pieces
 
-{% call touched() %}
+    {% call touched() %}
     select person_id
     from {{ changes(ref('int_event_persons'), ['event_key', 'person_id', 'device_key']) }}
     union all
@@ -92,4 +94,4 @@ from pieces
     semi join
         {{ changes(ref('int_events'), ['event_key', 'event_id', 'source', 'occurred_at', 'is_interactive', 'client_session_id']) }} as events
         on persons.event_key = events.event_key
-{% endcall %}
+    {% endcall %}

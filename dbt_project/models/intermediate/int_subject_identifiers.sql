@@ -69,9 +69,10 @@ select
     subjects.example_event_key
 from named
 inner join subjects on named.subject_key = subjects.subject_key
-where named.value is not null
+where
+    named.value is not null
 
-{% call touched() %}
+    {% call touched() %}
     select subject_key
     from {{ any_change(ref('int_subjects'), ['subject_key']) }}
-{% endcall %}
+    {% endcall %}

@@ -9,7 +9,7 @@ with
             {{ ref('int_identity_nodes') }} as nodes
             on identifiers.kind = nodes.kind
             and identifiers.value = nodes.value
-        {{ only_touched('identifiers.subject_key') }}
+            {{ only_touched('identifiers.subject_key') }}
         where not nodes.is_set_aside and not identifiers.is_evidence_only
     )
 
@@ -24,11 +24,12 @@ select
         usable.kind_priority >= 5
     ) as device_key
 from {{ ref('int_subjects') }} as subjects
-left join usable on subjects.subject_key = usable.subject_key
-{{ only_touched('subjects.subject_key') }}
-group by subjects.subject_key, subjects.is_device_sent
+left join usable on subjects.subject_key = usable.subject_key {{ only_touched('subjects.subject_key') }}
+group by
+    subjects.subject_key,
+    subjects.is_device_sent
 
-{% call touched() %}
+    {% call touched() %}
     select subject_key
     from {{ changes(ref('int_subjects'), ['subject_key', 'is_device_sent']) }}
     union all
@@ -41,4 +42,4 @@ group by subjects.subject_key, subjects.is_device_sent
         {{ changes(ref('int_identity_nodes'), ['kind', 'value', 'person_id', 'is_set_aside']) }} as nodes
         on identifiers.kind = nodes.kind
         and identifiers.value = nodes.value
-{% endcall %}
+    {% endcall %}

@@ -19,9 +19,10 @@ select
     count(*) as events,
     min_by(event_key, {ts:occurred_at, key:event_key}) as example_event_key
 from {{ ref('int_event_subjects') }} as events {{ only_touched('events.subject_key') }}
-group by all
+group by
+    all
 
-{% call touched() %}
+    {% call touched() %}
     select subject_key
     from {{ changes(ref('int_event_subjects'), ['event_key', 'subject_key', 'occurred_at']) }}
-{% endcall %}
+    {% endcall %}

@@ -11,8 +11,9 @@ with
             {{ page_host('events') }} as page_host,
             lower(events.library) as library,
             events.device_class
-        from {{ ref('stg_events') }} as events
-        {% call in_increment() %} semi join {{ arrivals() }} as arrived on events.dedupe_key = arrived.dedupe_key {% endcall %}
+        from
+            {{ ref('stg_events') }} as events
+            {% call in_increment() %} semi join {{ arrivals() }} as arrived on events.dedupe_key = arrived.dedupe_key {% endcall %}
         where events.disposition = 'accepted'
     ),
 
@@ -76,9 +77,10 @@ select
     coalesce(verdicts.is_internal, false) as is_internal
 from sourced
 left join channels on sourced.signal = channels.signal
-left join verdicts on sourced.signal = verdicts.signal
+left join
+    verdicts on sourced.signal = verdicts.signal
 
-{% call touched() %}
+    {% call touched() %}
     select distinct
         lower(events.utm_source),
         lower(events.utm_medium),
@@ -88,4 +90,4 @@ left join verdicts on sourced.signal = verdicts.signal
         lower(events.library),
         events.device_class
     from {{ arrivals() }} as events
-{% endcall %}
+    {% endcall %}

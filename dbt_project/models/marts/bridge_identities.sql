@@ -11,8 +11,7 @@ with
             cast(null as timestamp) as valid_to,
             events,
             cast(null as varchar) as device_key
-        from {{ ref('int_identity_nodes') }} as nodes
-        {{ only_touched('nodes.kind', 'nodes.value') }}
+        from {{ ref('int_identity_nodes') }} as nodes {{ only_touched('nodes.kind', 'nodes.value') }}
         where kind_priority <= 4 or is_set_aside
     ),
 
@@ -27,8 +26,9 @@ with
             events.occurred_at,
             events.event_key
         from {{ ref('int_event_persons') }} as persons
-        inner join {{ ref('int_events') }} as events on persons.event_key = events.event_key
-        {% call in_increment() %}
+        inner join
+            {{ ref('int_events') }} as events on persons.event_key = events.event_key
+            {% call in_increment() %}
             semi join
                 (
                     select nodes.person_id
@@ -36,7 +36,7 @@ with
                     semi join touched on nodes.kind = touched.key_1 and nodes.value = touched.key_2
                 ) as wanted
                 on persons.device_key = wanted.person_id
-        {% endcall %}
+            {% endcall %}
         where persons.device_key is not null
     ),
 
@@ -71,8 +71,7 @@ with
             runs.events,
             runs.device_key
         from {{ ref('int_identity_nodes') }} as nodes
-        inner join runs on nodes.person_id = runs.device_key
-        {{ only_touched('nodes.kind', 'nodes.value') }}
+        inner join runs on nodes.person_id = runs.device_key {{ only_touched('nodes.kind', 'nodes.value') }}
         where nodes.kind_priority >= 5 and not nodes.is_set_aside
     ),
 
@@ -95,9 +94,10 @@ select
     cast(case when person_id is not null then 1 end as double) as confidence,
     cast(events as bigint) as events,
     device_key
-from identifiers
+from
+    identifiers
 
-{% call touched() %}
+    {% call touched() %}
     with
         devices as (
             select device_key
@@ -115,4 +115,4 @@ from identifiers
     from {{ ref('int_identity_nodes') }} as nodes
     semi join devices on nodes.person_id = devices.device_key
     where nodes.kind_priority >= 5
-{% endcall %}
+    {% endcall %}

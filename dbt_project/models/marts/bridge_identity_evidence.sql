@@ -5,8 +5,9 @@
 with
     evidence as (
         select *
-        from {{ ref('int_identity_evidence') }} as evidence
-        {{ only_touched('evidence.higher_kind', 'evidence.higher_value') }}
+        from
+            {{ ref('int_identity_evidence') }} as evidence
+            {{ only_touched('evidence.higher_kind', 'evidence.higher_value') }}
     ),
 
     nodes as (select * from {{ ref('int_identity_nodes') }}),
@@ -70,9 +71,10 @@ select
     set_aside_reason,
     author,
     note
-from judged
+from
+    judged
 
-{% call touched() %}
+    {% call touched() %}
     with
         nodes as (
             select kind, value
@@ -96,4 +98,4 @@ from judged
     semi join
         {{ any_change(ref('int_identity_never'), ['node_a']) }} as never
         on evidence.higher_kind || chr(31) || evidence.higher_value = never.node_a
-{% endcall %}
+    {% endcall %}

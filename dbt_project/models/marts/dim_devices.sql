@@ -16,8 +16,9 @@ with
             events.device_class
         from {{ ref('int_event_persons') }} as persons
         inner join {{ ref('int_events') }} as events on persons.event_key = events.event_key
-        inner join {{ ref('int_event_subjects') }} as subjects on persons.event_key = subjects.event_key
-        {{ only_touched('persons.device_key') }}
+        inner join
+            {{ ref('int_event_subjects') }} as subjects on persons.event_key = subjects.event_key
+            {{ only_touched('persons.device_key') }}
         where persons.device_key is not null
     ),
 
@@ -72,9 +73,10 @@ select
     used.app_version,
     used.device_class
 from used
-left join identifiers on used.device_key = identifiers.device_key
+left join
+    identifiers on used.device_key = identifiers.device_key
 
-{% call touched() %}
+    {% call touched() %}
     select device_key
     from {{ changes(ref('int_event_persons'), ['event_key', 'device_key', 'person_id', 'identity_rule']) }}
     union all
@@ -93,4 +95,4 @@ left join identifiers on used.device_key = identifiers.device_key
     select person_id
     from {{ any_change(ref('int_identity_nodes'), ['person_id', 'kind_priority']) }}
     where kind_priority >= 5
-{% endcall %}
+    {% endcall %}

@@ -1,9 +1,7 @@
 {{ config(materialized='by_key', key='person_id') }}
 
 with
-    events as (
-        select * from {{ ref('int_person_events') }} as events {{ only_touched('events.person_id') }}
-    ),
+    events as (select * from {{ ref('int_person_events') }} as events {{ only_touched('events.person_id') }}),
 
     seen as (
         select
@@ -93,15 +91,13 @@ with
 
     first_sessions as (
         select person_id, channel, utm_source, utm_campaign
-        from {{ ref('fct_sessions') }} as sessions
-        {{ only_touched('sessions.person_id') }}
+        from {{ ref('fct_sessions') }} as sessions {{ only_touched('sessions.person_id') }}
         where session_number = 1
     ),
 
     identifiers as (
         select person_id, count(*) as identifiers, min_by(kind, {priority:kind_priority, kind:kind}) as identity_method
-        from {{ ref('int_identity_nodes') }} as nodes
-        {{ only_touched('nodes.person_id') }}
+        from {{ ref('int_identity_nodes') }} as nodes {{ only_touched('nodes.person_id') }}
         where person_id is not null and kind_priority <= 4 and events > 0
         group by person_id
     )
@@ -128,9 +124,10 @@ select
 from seen
 left join consents on seen.person_id = consents.person_id
 left join first_sessions on seen.person_id = first_sessions.person_id
-left join identifiers on seen.person_id = identifiers.person_id
+left join
+    identifiers on seen.person_id = identifiers.person_id
 
-{% call touched() %}
+    {% call touched() %}
     {%- set shown = [
         'event_key', 'event_id', 'person_id', 'occurred_at', 'event_name', 'platform', 'country', 'identity_rule', 'is_bot',
         'is_internal'
@@ -170,4 +167,4 @@ left join identifiers on seen.person_id = identifiers.person_id
     select person_id
     from {{ any_change(ref('fct_sessions'), ['person_id']) }}
     {{ accounted_for(ref('int_event_persons')) }}
-{% endcall %}
+    {% endcall %}

@@ -11,12 +11,10 @@ with
 
     attempts as (
         select *
-        from {{ ref('int_funnel_ordered_attempts') }} as ordered
-        {{ only_touched('ordered.person_id') }}
+        from {{ ref('int_funnel_ordered_attempts') }} as ordered {{ only_touched('ordered.person_id') }}
         union all
         select *
-        from {{ ref('int_funnel_unordered_attempts') }} as unordered
-        {{ only_touched('unordered.person_id') }}
+        from {{ ref('int_funnel_unordered_attempts') }} as unordered {{ only_touched('unordered.person_id') }}
     ),
 
     spans as (
@@ -34,8 +32,7 @@ with
 
     excluded as (
         select funnel, person_id, ordinal as exclusion, occurred_at
-        from {{ ref('int_funnel_events') }} as events
-        {{ only_touched('events.person_id') }}
+        from {{ ref('int_funnel_events') }} as events {{ only_touched('events.person_id') }}
         where part = 'exclusion'
     ),
 
@@ -53,8 +50,7 @@ with
 
     openings as (
         select distinct funnel, person_id, occurred_at, opening_event_key
-        from {{ ref('int_funnel_moments') }} as moments
-        {{ only_touched('moments.person_id') }}
+        from {{ ref('int_funnel_moments') }} as moments {{ only_touched('moments.person_id') }}
         where opening_event_key is not null
     ),
 
@@ -119,7 +115,7 @@ from entries
     inner join {{ ref('int_events') }} as details on entries.opening_event_key = details.event_key
 {%- endif %}
 
-{% call touched() %}
+    {% call touched() %}
     {%- for model in ['int_funnel_ordered_attempts', 'int_funnel_unordered_attempts', 'int_funnel_moments', 'int_funnel_events'] %}
         select person_id
         from {{ any_change(ref(model), ['person_id']) }}
@@ -148,4 +144,4 @@ from entries
         entries.window_closed
         <> coalesce({{ data_until() }} > entries.entered_at + to_seconds(funnels.window_seconds), false)
     {{ accounted_for(ref('int_data_until')) }}
-{% endcall %}
+    {% endcall %}

@@ -4,8 +4,7 @@
 with
     amounts as (
         select *
-        from {{ ref('int_order_amounts') }} as amounts
-        {{ only_touched('amounts.order_key') }}
+        from {{ ref('int_order_amounts') }} as amounts {{ only_touched('amounts.order_key') }}
         where is_authoritative
     ),
 
@@ -92,9 +91,10 @@ select
     elsewhere.differing_sources
 from orders
 left join numbered on orders.order_key = numbered.order_key
-left join elsewhere on orders.order_id = elsewhere.order_id
+left join
+    elsewhere on orders.order_id = elsewhere.order_id
 
-{% call touched() %}
+    {% call touched() %}
     with
         changed as (
             select order_key
@@ -120,4 +120,4 @@ left join elsewhere on orders.order_id = elsewhere.order_id
     select amounts.order_key
     from {{ ref('int_order_amounts') }} as amounts
     semi join persons on amounts.person_id = persons.person_id
-{% endcall %}
+    {% endcall %}

@@ -26,8 +26,9 @@ with
             events.is_internal_traffic,
             events.is_key_event
         from {{ ref('int_session_events') }} as sessions
-        inner join {{ ref('int_events') }} as events on sessions.event_key = events.event_key
-        {{ only_touched('sessions.person_id') }}
+        inner join
+            {{ ref('int_events') }} as events on sessions.event_key = events.event_key
+            {{ only_touched('sessions.person_id') }}
         window
             session as (
                 partition by sessions.session_id order by sessions.occurred_at, sessions.event_id, sessions.event_key
@@ -71,8 +72,9 @@ with
             {% endfor -%}
             sum(events.revenue_reporting) as revenue_reporting
         from {{ ref('int_event_sessions') }} as sessions
-        inner join {{ ref('int_events') }} as events on sessions.event_key = events.event_key
-        {{ only_touched('sessions.person_id') }}
+        inner join
+            {{ ref('int_events') }} as events on sessions.event_key = events.event_key
+            {{ only_touched('sessions.person_id') }}
         group by sessions.session_id
     ),
 
@@ -126,9 +128,10 @@ from engaged
 inner join {{ ref('int_session_channels') }} as channels on engaged.session_id = channels.session_id
 left join {{ ref('int_internal_persons') }} as internal on engaged.person_id = internal.person_id
 left join outcomes on engaged.session_id = outcomes.session_id
-window person as (partition by engaged.person_id order by engaged.started_at, engaged.session_id)
+window
+    person as (partition by engaged.person_id order by engaged.started_at, engaged.session_id)
 
-{% call touched() %}
+    {% call touched() %}
     {%- set shown = [
         'event_key', 'event_type', 'surface', 'platform', 'country', 'page_path', 'screen', 'is_bot', 'is_internal_traffic',
         'is_key_event', 'revenue_reporting'
@@ -163,4 +166,4 @@ window person as (partition by engaged.person_id order by engaged.started_at, en
         <> coalesce(ended_at + interval '{{ var("tl_sessions").timeout_seconds }} seconds' >= {{ data_until() }}, true)
     {{ accounted_for(ref('int_data_until')) }}
     {{ accounted_for(ref('int_event_persons')) }}
-{% endcall %}
+    {% endcall %}

@@ -1,11 +1,13 @@
-{{ config(materialized='recomputed') }}
+{{ config(materialized='by_key', key=['received_date', 'source']) }}
 
 -- with_valid_consent + on_other_basis + missing + denied_analytics + denied_by_ledger = events
 with
     records as (
         select
             *, cast({{ to_local('received_at') }} as date) as received_date, record_kind = 'consent' as is_ledger_entry
-        from {{ ref('int_event_records') }}
+        from
+            {{ ref('int_event_records') }} as records
+            {{ only_touched("cast(" ~ to_local('records.received_at') ~ " as date)", 'records.source') }}
         where disposition <> 'duplicate' and not is_deleted
     )
 
@@ -32,4 +34,11 @@ select
     cast(count(*) filter (not is_ledger_entry and consent_marketing is false) as bigint) as denied_marketing,
     cast(count(*) filter (is_ledger_entry) as bigint) as ledger_entries
 from records
-group by received_date, source
+group by
+    received_date,
+    source
+
+    {% call touched() %}
+    select distinct cast({{ to_local('received_at') }} as date), source
+    from {{ any_change(ref('int_event_records'), ['received_at', 'source']) }}
+    {% endcall %}

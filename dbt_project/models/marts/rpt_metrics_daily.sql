@@ -1,4 +1,4 @@
-{{ config(materialized='recomputed') }}
+{{ config(materialized='by_key', key='metric_date') }}
 
 -- Additive: every number may be summed over any of the dimensions. Behaviour (sessions, persons, events) leaves
 -- out bots and the company's own people; money does not, or it would not add up to the books.
@@ -14,11 +14,26 @@ with
             is_bounce,
             is_engaged,
             is_open
-        from {{ ref('fct_sessions') }}
+        from {{ ref('fct_sessions') }} as sessions {{ only_touched('sessions.started_date') }}
         where not is_bot and not is_internal
     ),
 
     events as (
+        select
+            events.occurred_date as metric_date,
+            events.surface,
+            coalesce(events.platform, '(none)') as platform,
+            coalesce(persons.channel, '(none)') as channel,
+            coalesce(events.country, '(none)') as country,
+            events.is_key_event
+        from {{ ref('int_events') }} as events
+        left join
+            {{ ref('int_person_events') }} as persons on events.event_key = persons.event_key
+            {{ only_touched('events.occurred_date') }}
+        where not events.is_bot and not coalesce(persons.is_internal, events.is_internal_traffic)
+    ),
+
+    amounts as (
         select
             events.event_key,
             events.event_id,
@@ -28,15 +43,14 @@ with
             coalesce(events.platform, '(none)') as platform,
             coalesce(persons.channel, '(none)') as channel,
             coalesce(events.country, '(none)') as country,
-            not events.is_bot and not coalesce(persons.is_internal, events.is_internal_traffic) as is_behaviour,
-            events.is_key_event,
-            case when events.is_authoritative_revenue then events.revenue end as revenue,
+            events.revenue,
             events.revenue_reporting,
             events.is_rate_missing,
             -- an amount without an order is an order of its own
             coalesce(events.order_id, events.event_key) as order_key
         from {{ ref('int_events') }} as events
         left join {{ ref('int_person_events') }} as persons on events.event_key = persons.event_key
+        where events.revenue is not null and events.is_authoritative_revenue
     ),
 
     -- an order counts once, where its first paid event is; its refund once, where its first refund is; both with or
@@ -50,8 +64,7 @@ with
             revenue < 0
             and row_number() over (partition by order_key, sign(revenue) order by occurred_at, event_id, event_key)
             = 1 as is_refund
-        from events
-        where revenue is not null
+        from amounts
     ),
 
     parts as (
@@ -78,7 +91,7 @@ with
         group by metric_date, surface, platform, channel, country
         union all
         select cohort_date, surface, platform, channel, country, 0, 0, 0, 0, count(*), 0, 0, 0, 0, 0, 0, 0
-        from {{ ref('int_person_starts') }}
+        from {{ ref('int_person_starts') }} as starts {{ only_touched('starts.cohort_date') }}
         group by cohort_date, surface, platform, channel, country
         union all
         select
@@ -100,7 +113,6 @@ with
             0,
             0
         from events
-        where is_behaviour
         group by metric_date, surface, platform, channel, country
         union all
         select
@@ -121,7 +133,7 @@ with
             coalesce(sum(revenue_reporting), 0),
             - coalesce(sum(revenue_reporting) filter (revenue_reporting < 0), 0),
             count(*) filter (is_rate_missing)
-        from money
+        from money {{ only_touched('money.metric_date') }}
         group by metric_date, surface, platform, channel, country
     ),
 
@@ -148,4 +160,53 @@ select
     coalesce({{ data_until() }} >= {{ day_end_utc('metric_date') }}, false)
     and metric_date not in (select metric_date from open_days) as is_complete
 from parts
-group by metric_date, surface, platform, channel, country
+group by
+    metric_date,
+    surface,
+    platform,
+    channel,
+    country
+
+    {% call touched() %}
+    {%- set shown = [
+        'event_key', 'event_id', 'occurred_at', 'occurred_date', 'surface', 'platform', 'country', 'is_bot',
+        'is_internal_traffic', 'is_key_event', 'revenue', 'is_authoritative_revenue', 'revenue_reporting',
+        'is_rate_missing', 'order_id'
+    ] %}
+    with
+        orders as (
+            select coalesce(order_id, event_key) as order_key
+            from {{ changes(ref('int_events'), shown) }}
+            where revenue is not null
+        )
+
+    select started_date
+    from {{ any_change(ref('fct_sessions'), ['started_date']) }}
+    union all
+    select cohort_date
+    from {{ any_change(ref('int_person_starts'), ['cohort_date']) }}
+    union all
+    select occurred_date
+    from {{ changes(ref('int_events'), shown) }}
+    union all
+    select occurred_date
+    from {{ changes(ref('int_person_events'), ['event_key', 'occurred_date', 'channel', 'is_internal']) }}
+    union all
+    -- which amount of an order is its first
+    select events.occurred_date
+    from {{ ref('int_events') }} as events
+    semi join orders on coalesce(events.order_id, events.event_key) = orders.order_key
+    where events.revenue is not null
+    union all
+    -- days that ended, or did not yet, as the data now reach
+    select metric_date
+    from {{ this }}
+    where
+        is_complete <> (
+            coalesce({{ data_until() }} >= {{ day_end_utc('metric_date') }}, false)
+            and metric_date not in (
+                select started_date from {{ ref('fct_sessions') }} where is_open and not is_bot and not is_internal
+            )
+        )
+    {{ accounted_for(ref('int_data_until')) }}
+    {% endcall %}

@@ -1,9 +1,16 @@
-{{ config(materialized='recomputed') }}
+{{ config(materialized='by_key', key=['source', 'receipt_hour'], reads_raw=true) }}
+
+{%- set only_touched_hours -%}
+    {%- call in_increment() -%}
+        semi join touched on rows.source = touched.key_1 and rows.receipt_hour is not distinct from touched.key_2
+    {%- endcall -%}
+{%- endset %}
+
 
 with
     received as (
         select source, receipt_hour, sum(records) as received
-        from {{ ref('stg_receipts') }}
+        from {{ ref('stg_receipts') }} as rows {{ only_touched_hours }}
         group by source, receipt_hour
     ),
 
@@ -17,13 +24,13 @@ with
             count(*) filter (is_conflict) as conflicts,
             count(*) filter (redactions > 0) as redacted,
             count(*) filter (disposition = 'stripped' and strip_reason <> 'missing') as consent_denied
-        from {{ ref('int_event_records') }}
+        from {{ ref('int_event_records') }} as rows {{ only_touched_hours }}
         group by source, receipt_hour
     ),
 
     reasons as (
         select source, receipt_hour, reason, sum(records) as records
-        from {{ ref('stg_rejects') }}
+        from {{ ref('stg_rejects') }} as rows {{ only_touched_hours }}
         group by source, receipt_hour, reason
     ),
 
@@ -71,3 +78,34 @@ left join
     quarantined
     on cells.source = quarantined.source
     and cells.receipt_hour is not distinct from quarantined.receipt_hour
+
+    {% call touched() %}
+    select source, receipt_hour
+    from {{ any_change(ref('int_event_records'), ['source', 'receipt_hour']) }}
+    union all
+    -- what raw tables hold of these is small, and is compared as it is: the ledger trusts nobody's word for it
+    select coalesce(cells.source, counted.source), coalesce(cells.receipt_hour, counted.receipt_hour)
+    from {{ this }} as cells
+    full join
+        (
+            select source, receipt_hour, sum(received) as received, sum(quarantined) as quarantined
+            from
+                (
+                    select source, receipt_hour, records as received, 0 as quarantined
+                    from {{ ref('stg_receipts') }}
+                    union all
+                    select source, receipt_hour, 0, records
+                    from {{ ref('stg_rejects') }}
+                ) as found
+            group by source, receipt_hour
+        ) as counted
+        on cells.source = counted.source
+        and cells.receipt_hour is not distinct from counted.receipt_hour
+    where
+        coalesce(cells.received, 0) <> coalesce(counted.received, 0)
+        or coalesce(cells.quarantined, 0) <> coalesce(counted.quarantined, 0)
+    union all
+    -- a reason may change while the number stays
+    select source, receipt_hour
+    from {{ ref('stg_rejects') }}
+    {% endcall %}

@@ -1,4 +1,4 @@
-{{ config(materialized='recomputed') }}
+{{ config(materialized='recomputed', reads_raw=true) }}
 
 -- every load reads the whole file: the newest one's counts
 with

@@ -24,6 +24,7 @@ EVENT = {
 }
 
 
+@pytest.mark.long
 def test_the_next_run_catches_up_a_target_that_failed(
     make_home: Callable[..., Home],
     postgres: str,

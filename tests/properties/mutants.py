@@ -1,0 +1,227 @@
+"""Mutants: the compiled SQL of a model with one thing changed, to see whether a test notices.
+
+``mutants_of`` makes them mechanically with sqlglot; ``Chain`` builds what lies downstream of a
+mutated model from the tables of a finished build, inside a transaction that is rolled back.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+
+from tests.dbt_project.graphs import load_solver
+
+_FLIPPED: dict[type[exp.Expression], type[exp.Expression]] = {
+    exp.LT: exp.LTE,
+    exp.LTE: exp.LT,
+    exp.GT: exp.GTE,
+    exp.GTE: exp.GT,
+}
+_OPPOSITE: dict[type[exp.Expression], type[exp.Expression]] = {
+    exp.Min: exp.Max,
+    exp.Max: exp.Min,
+    exp.ArgMin: exp.ArgMax,
+    exp.ArgMax: exp.ArgMin,
+    exp.LogicalOr: exp.LogicalAnd,
+    exp.Lag: exp.Lead,
+    exp.Lead: exp.Lag,
+}
+_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """``what``: the operator and the text it changed; ``sql``: the whole query, changed."""
+
+    model: str
+    what: str
+    sql: str
+
+
+def mutants_of(model: str, sql: str) -> Iterator[Mutant]:
+    """Every mutant of a query, one change each, in the order of the text.
+
+    Operators: drop an order key, reverse it, flip a comparison's edge, drop a conjunct, min for
+    max, swap two neighbouring ranks (numbers a CASE gives), an outer join for an inner one.
+    """
+    plain = _COMMENT.sub(" ", sql)
+    count = len(list(_places(sqlglot.parse_one(plain, dialect="duckdb"))))
+    seen = set()
+    for number in range(count):
+        tree = sqlglot.parse_one(plain, dialect="duckdb")
+        what, change = list(_places(tree))[number]
+        change()
+        text = tree.sql(dialect="duckdb")
+        if text not in seen:
+            seen.add(text)
+            yield Mutant(model, what, text)
+
+
+def _places(tree: exp.Expression) -> list[tuple[str, Callable[[], object]]]:
+    found: list[tuple[str, Callable[[], object]]] = []
+    for node in tree.walk():
+        text = node.sql(dialect="duckdb")[:120]
+        if isinstance(node, exp.Order):
+            for key in node.expressions:
+                shown = key.sql(dialect="duckdb")
+                drop = key.pop if len(node.expressions) > 1 else node.pop
+                found.append((f"drop order key {shown} of {text}", drop))
+                found.append((f"reverse {shown} of {text}", lambda k=key: _reverse(k)))
+        elif type(node) in _FLIPPED:
+            other = _FLIPPED[type(node)]
+            found.append((f"flip {text}", lambda n=node, o=other: _become(n, o)))
+        elif type(node) in _OPPOSITE:
+            other = _OPPOSITE[type(node)]
+            found.append((f"opposite of {text}", lambda n=node, o=other: _become(n, o)))
+        elif isinstance(node, exp.And):
+            found.append(
+                (f"drop {node.right.sql(dialect='duckdb')}", lambda n=node: n.replace(n.left))
+            )
+            found.append(
+                (f"drop {node.left.sql(dialect='duckdb')}", lambda n=node: n.replace(n.right))
+            )
+        elif isinstance(node, exp.Where | exp.Having) and not isinstance(node.this, exp.And):
+            found.append((f"drop {text}", node.pop))
+        elif isinstance(node, exp.Filter):
+            found.append((f"no filter: {text}", lambda n=node: n.replace(n.this)))
+        elif isinstance(node, exp.Case):
+            found += _ranks(node, text)
+        elif isinstance(node, exp.Join) and not node.side and not node.kind and node.args.get("on"):
+            found.append((f"left join: {text}", lambda n=node: n.set("side", "LEFT")))
+    return found
+
+
+def _ranks(case: exp.Case, text: str) -> list[tuple[str, Callable[[], object]]]:
+    """Two neighbouring numbers of a CASE, and two neighbouring answers of any other."""
+    branches = case.args["ifs"]
+    return [
+        (f"swap answers {number} and {number + 1} of {text}", lambda a=a, b=b: _swap(a, b))
+        for number, (a, b) in enumerate(pairwise(branches), start=1)
+    ]
+
+
+def _swap(a: exp.Expression, b: exp.Expression) -> None:
+    one, two = a.args["true"].copy(), b.args["true"].copy()
+    a.set("true", two)
+    b.set("true", one)
+
+
+def _reverse(key: exp.Expression) -> None:
+    key.set("desc", not key.args.get("desc"))
+    key.set("nulls_first", not key.args.get("nulls_first"))
+
+
+def _become(node: exp.Expression, other: type[exp.Expression]) -> None:
+    node.replace(other(**node.args))
+
+
+# --- The models downstream ------------------------------------------------------------------------
+
+
+@dataclass
+class Chain:
+    """The finished build behind ``connection``; ``sql``: the compiled query of each model."""
+
+    connection: duckdb.DuckDBPyConnection
+    sql: dict[str, str]
+    relation: dict[str, str]
+    below: dict[str, list[str]]  # name -> the models that depend on it, in the order to build them
+
+    @classmethod
+    def of(cls, connection: duckdb.DuckDBPyConnection, target: Path, wanted: set[str]) -> Chain:
+        """Of the target folder dbt left; ``wanted``: the tables the tests read."""
+        manifest = json.loads((target / "manifest.json").read_bytes())
+        nodes = {
+            name: node
+            for name, node in manifest["nodes"].items()
+            if node["resource_type"] == "model"
+        }
+        sql, relation, order = {}, {}, _ordered(nodes)
+        for unique_id in order:
+            node = nodes[unique_id]
+            path = target / "compiled/throughline" / node["original_file_path"]
+            if path.exists() and path.suffix == ".sql":
+                sql[node["name"]] = path.read_text()
+            relation[node["name"]] = f"{node['schema']}.{node['name']}"
+        leads_to = _leads_to(nodes, order, wanted)
+        below = {
+            nodes[each]["name"]: [
+                nodes[other]["name"]
+                for other in order
+                if other != each and nodes[other]["name"] in leads_to and _reads(nodes, other, each)
+            ]
+            for each in order
+        }
+        return cls(connection, sql, relation, below)
+
+    @contextmanager
+    def mutated(self, mutant: Mutant) -> Iterator[None]:
+        """With the mutant and everything below it built, until the end of the block.
+
+        Raises:
+            duckdb.Error: the mutant is no query, or ends in an error.
+        """
+        self.connection.begin()
+        try:
+            self._build(mutant.model, mutant.sql)
+            for name in self.below[mutant.model]:
+                self._build(name, self.sql.get(name))
+            yield
+        finally:
+            self.connection.rollback()
+
+    def _build(self, name: str, sql: str | None) -> None:
+        if name == "int_identity_components":
+            solved = load_solver().solve_names(
+                self.connection,
+                "intermediate.int_identity_component_edges",
+                "intermediate.int_identity_never",
+            )
+            solved.to_table("solved")
+            sql = "from solved"
+        relation = self.relation[name]
+        kind = self.connection.execute(
+            "select 1 from duckdb_views() where schema_name || '.' || view_name = ?", [relation]
+        ).fetchall()
+        if kind:
+            return  # it reads the tables as they are
+        self.connection.execute(f"create or replace table {relation} as {sql}")
+        if name == "int_identity_components":
+            self.connection.execute("drop table solved")
+
+
+def _ordered(nodes: dict[str, dict]) -> list[str]:
+    order: list[str] = []
+
+    def visit(each: str) -> None:
+        if each in nodes and each not in order:
+            for parent in nodes[each]["depends_on"]["nodes"]:
+                visit(parent)
+            order.append(each)
+
+    for each in sorted(nodes):
+        visit(each)
+    return order
+
+
+def _reads(nodes: dict[str, dict], one: str, other: str) -> bool:
+    parents = [p for p in nodes[one]["depends_on"]["nodes"] if p in nodes]
+    return other in parents or any(_reads(nodes, parent, other) for parent in parents)
+
+
+def _leads_to(nodes: dict[str, dict], order: list[str], wanted: set[str]) -> set[str]:
+    return {
+        nodes[each]["name"]
+        for each in order
+        if nodes[each]["name"] in wanted
+        or any(nodes[w]["name"] in wanted and _reads(nodes, w, each) for w in order)
+    }
