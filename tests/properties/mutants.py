@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ _OPPOSITE: dict[type[exp.Expression], type[exp.Expression]] = {
     exp.Lag: exp.Lead,
     exp.Lead: exp.Lag,
 }
+_SECONDS = 30  # a mutant may take
 _COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
 
 
@@ -127,6 +129,17 @@ def _become(node: exp.Expression, other: type[exp.Expression]) -> None:
 # --- The models downstream ------------------------------------------------------------------------
 
 
+class RunawayError(Exception):
+    """A mutant that shows by what it costs."""
+
+
+def _is_table(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
+    found = connection.execute(
+        "select 1 from duckdb_tables() where schema_name || '.' || table_name = ?", [relation]
+    )
+    return bool(found.fetchall())
+
+
 @dataclass
 class Chain:
     """The finished build behind ``connection``; ``sql``: the compiled query of each model."""
@@ -134,6 +147,7 @@ class Chain:
     connection: duckdb.DuckDBPyConnection
     sql: dict[str, str]
     relation: dict[str, str]
+    rows: dict[str, int]  # of the finished build
     below: dict[str, list[str]]  # name -> the models that depend on it, in the order to build them
 
     @classmethod
@@ -161,22 +175,35 @@ class Chain:
             ]
             for each in order
         }
-        return cls(connection, sql, relation, below)
+        rows = {}
+        for name, table in relation.items():
+            if _is_table(connection, table):
+                rows[name] = connection.execute(f"select count(*) from {table}").fetchall()[0][0]
+        connection.execute("set memory_limit = '2GB'")
+        connection.execute("set max_temp_directory_size = '2GB'")
+        return cls(connection, sql, relation, rows, below)
 
     @contextmanager
     def mutated(self, mutant: Mutant) -> Iterator[None]:
         """With the mutant and everything below it built, until the end of the block.
 
         Raises:
-            duckdb.Error: the mutant is no query, or ends in an error.
+            duckdb.Error: the mutant is no query.
+            RunawayError: it makes far too many rows, or takes too much time or memory.
         """
         self.connection.begin()
+        watch = threading.Timer(_SECONDS, self.connection.interrupt)
+        watch.start()
         try:
             self._build(mutant.model, mutant.sql)
             for name in self.below[mutant.model]:
                 self._build(name, self.sql.get(name))
+            watch.cancel()
             yield
+        except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
+            raise RunawayError(str(error)) from error
         finally:
+            watch.cancel()
             self.connection.rollback()
 
     def _build(self, name: str, sql: str | None) -> None:
@@ -189,12 +216,14 @@ class Chain:
             solved.to_table("solved")
             sql = "from solved"
         relation = self.relation[name]
-        kind = self.connection.execute(
-            "select 1 from duckdb_views() where schema_name || '.' || view_name = ?", [relation]
-        ).fetchall()
-        if kind:
-            return  # it reads the tables as they are
-        self.connection.execute(f"create or replace table {relation} as {sql}")
+        if name not in self.rows:
+            return  # a view reads the tables as they are
+        most = 10 * self.rows[name] + 1000
+        made = self.connection.execute(
+            f"create or replace table {relation} as select * from (\n{sql}\n) limit {most}"
+        ).fetchall()[0][0]
+        if made == most:
+            raise RunawayError(f"{name} has {most} rows or more")
         if name == "int_identity_components":
             self.connection.execute("drop table solved")
 

@@ -19,7 +19,7 @@ from governance.dbt_session import hmac_pads
 from governance.keys import load_keys
 from tests.properties import identity_oracle as oracle
 from tests.properties import test_identity_and_sessions as tests
-from tests.properties.mutants import Chain, Mutant, mutants_of
+from tests.properties.mutants import Chain, Mutant, RunawayError, mutants_of
 from tests.properties.warehouse import MODELS, build, make_home, write_raw
 from tests.properties.worlds import (
     GAP,
@@ -88,6 +88,8 @@ class Mutated(tests.Built):
                         test(self)
                     except (AssertionError, KeyError, pytest.fail.Exception):
                         return test.__name__
+        except RunawayError as runaway:
+            return f"test of what it costs: {runaway}"
         except duckdb.Error as error:
             return f"error: {error}"
         return None
@@ -172,6 +174,7 @@ def test_nine_of_ten_mechanical_mutants_are_caught(built: Mutated) -> None:
     for model in MUTATED:
         for mutant in mutants_of(model, built.chain.sql[model]):
             found = built.caught_by(mutant)
+            print(f"{mutant.model}: {mutant.what}: {found}"[:300], flush=True)  # noqa: T201
             if found is None:
                 survivors.append(f"{mutant.model}: {mutant.what}")
             elif found.startswith("error"):
