@@ -132,6 +132,7 @@ def test_person_and_rule_of_every_event_equal_the_oracle(built: Built) -> None:
     root_of = built.roots()
     assert len(set(root_of.values())) == len(root_of)
     got = {key: (root_of.get(person), rule) for key, _, person, rule in rows}
+    assert len(got) == len(rows)
     assert got.keys() == built.answer.events.keys()
     fail_with(
         built,

@@ -164,13 +164,16 @@
 {%- endmacro -%}
 
 
-{#- Changes up to this version were read by every model that reads this one, and may be forgotten. -#}
+{#- Changes up to this version were read by every model that reads this one, and may be forgotten; and so may all,
+    when they are more than the table: computing a reader that waits in full is cheaper then. -#}
 {%- macro oldest_version_read(target, own) -%}
     {%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | map(attribute='name') -%}
     {%- set oldest = run_query(
-        "select coalesce(min(version), " ~ own.version ~ ") from increments.read where input = '" ~ target.identifier
+        "select case when (select count(*) from increments." ~ target.identifier ~ ") <= (select count(*) from " ~ target
+        ~ ") then min(version) end from increments.read where input = '" ~ target.identifier
         ~ "' and model in ('" ~ (models | join("', '")) ~ "')"
-    ).rows[0][0] | int -%}
+    ).rows[0][0] -%}
+    {%- set oldest = own.version if oldest is none else oldest | int -%}
     {{ return([oldest, own.changes_since] | max) }}
 {%- endmacro -%}
 

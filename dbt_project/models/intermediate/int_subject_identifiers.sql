@@ -8,47 +8,40 @@ with
     externals as (
         select subject_key, unnest(map_entries(cast(cast(external_ids as json) as map(varchar, varchar)))) as entry
         from subjects
-        where external_ids is not null
     ),
 
     -- what an alias calls the earlier name is evidence only, where the event has a name of its own of that kind
     listed as (
         select subject_key, 'user_id' as kind, user_id as value, false as is_evidence_only
         from subjects
-        where user_id is not null
         union all
         select subject_key, 'user_id', previous_user_id, user_id is not null
         from subjects
-        where previous_user_id is not null
         union all
         select subject_key, 'external:' || entry.key, entry.value, false
         from externals
         union all
         select subject_key, 'email', email_token, false
         from subjects
-        where email_token is not null
         union all
         select subject_key, 'phone', phone_token, false
         from subjects
-        where phone_token is not null
         union all
         select subject_key, 'anonymous_id', anonymous_id, false
         from subjects
-        where anonymous_id is not null
         union all
         select subject_key, 'anonymous_id', previous_anonymous_id, true
         from subjects
-        where previous_anonymous_id is not null
         union all
         select subject_key, 'device_id', device_id, false
         from subjects
-        where device_id is not null
     ),
 
     -- an alias of a name to itself names it once
     named as (
         select subject_key, kind, value, bool_and(is_evidence_only) as is_evidence_only
         from listed
+        where value is not null
         group by subject_key, kind, value
     )
 
@@ -68,9 +61,8 @@ select
     subjects.events,
     subjects.example_event_key
 from named
-inner join subjects on named.subject_key = subjects.subject_key
-where
-    named.value is not null
+inner join
+    subjects on named.subject_key = subjects.subject_key
 
     {% call touched() %}
     select subject_key
