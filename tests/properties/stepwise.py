@@ -33,12 +33,9 @@ class Step:
 
 @dataclass
 class Plan:
-    """``arguments`` select what is built."""
-
     home: Path
     variables: dict
     steps: list[Step]
-    arguments: tuple[str, ...] = MODELS
 
 
 STRATEGIES = """
@@ -86,9 +83,7 @@ def main(folder: Path) -> None:
         (add_raw if home.warehouse.exists() else write_raw)(
             home, step.events, overrides=step.overrides, rates=step.rates
         )
-        result = dbtRunner(manifest=manifest).invoke(
-            [*plan.arguments, *options, json.dumps(variables)]
-        )
+        result = dbtRunner(manifest=manifest).invoke([*MODELS, *options, json.dumps(variables)])
         # dbt keeps the file open for its next invocation
         DuckDBConnectionManager.env().close()
         DuckDBConnectionManager.close_all_connections()

@@ -31,13 +31,18 @@
 (select {{ columns | join(', ') }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__ group by {{ columns | join(', ') }} having sum(_sign) <> 0)
 {%- endmacro -%}
 
+{#- As changes(), with a change of any column. -#}
+{%- macro any_change(relation, columns) -%}
+(select distinct {{ columns | join(', ') }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__)
+{%- endmacro -%}
+
 {#- Says that touched() accounts for a tracked input in another way than by its changes. -#}
 {%- macro accounted_for(relation) -%}
 -- __since_{{ relation.identifier }}__
 {%- endmacro -%}
 
 {#- The rows of raw.events that began or ceased to count: those of new loads, and of generations that were
-    superseded. -#}
+    superseded. Named plainly: the data come from staging, this only says where to look. -#}
 {%- macro arrivals() -%}
 (
     select events.* exclude (_dlt_load_id)
@@ -49,9 +54,4 @@
         and events.segment = arrived.segment
         and events.generation = arrived.generation
 )
-{%- endmacro -%}
-
-{#- As changes(), with a change of any column. -#}
-{%- macro any_change(relation, columns) -%}
-(select distinct {{ columns | join(', ') }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__)
 {%- endmacro -%}

@@ -175,14 +175,14 @@ order by
     semi join {{ changes(ref('int_order_sources'), ['order_id', 'source']) }} as orders on events.order_id = orders.order_id
     union all
     -- ends of subscriptions that came due, or are no longer
-    select dedupe_key
-    from {{ ref('stg_events') }}
+    select ends.dedupe_key
+    from {{ ref('stg_events') }} as ends
+    left join {{ this }} as events on ends.dedupe_key = events.event_key and events.record_kind = 'subscription'
     where
-        record_kind = 'subscription'
-        and exists (select 1 from {{ changes(ref('int_data_until'), ['source', 'is_live', 'data_until']) }})
-    union all
+        ends.record_kind = 'subscription'
+        and ends.disposition = 'accepted'
+        and (ends.occurred_at <= coalesce({{ data_until() }}, ends.received_at)) <> (events.event_key is not null)
+    {{ accounted_for(ref('int_data_until')) }}
     -- a signal never means anything else while the rules stand; new ones come with new events
-    select null
-    from {{ changes(ref('int_traffic_signals'), ['utm_source']) }}
-    where false
+    {{ accounted_for(ref('int_traffic_signals')) }}
     {% endcall %}

@@ -1,4 +1,4 @@
-{{ config(materialized='recomputed', key='node', reads_raw=true) }}
+{{ config(materialized='recomputed', key='node') }}
 
 {#- The components as the solver left them, with what changed since. -#}
 select node, component, is_contested
