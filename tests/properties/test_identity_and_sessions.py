@@ -234,44 +234,112 @@ def test_kiosks_equal_the_oracle(built: Built) -> None:
     assert built.answer.kiosks
 
 
-def test_a_device_stands_for_one_person_after_the_other_as_the_oracle_says(built: Built) -> None:
+def test_devices_equal_the_oracle(built: Built) -> None:
     rows = built.rows(
-        "select kind, value, person_id, rule, valid_from, valid_to from marts.bridge_identities"
-        " where kind in ('anonymous_id', 'device_id') and person_id is not null"
+        "select nodes.root_kind, nodes.root_value, devices.first_seen_at, devices.last_seen_at,"
+        " devices.events, devices.persons, devices.anonymous_ids, devices.device_ids,"
+        " devices.last_person_id, devices.last_rule"
+        " from marts.dim_devices as devices"
+        " inner join (select distinct person_id, root_kind, root_value"
+        " from intermediate.int_identity_nodes) as nodes on devices.device_key = nodes.person_id"
     )
     root_of = built.roots()
-    got = defaultdict(list)
-    for kind, value, person, rule, since, until in rows:
-        got[kind, value].append((since, until, root_of[person], rule))
+    got = {(kind, value): (*rest[:-2], root_of[rest[-2]], rest[-1]) for kind, value, *rest in rows}
+    assert len(got) == len(rows)
+    names = defaultdict(Counter)
+    for (kind, _), node in built.answer.nodes.items():
+        names[node.root][kind] += 1
+    differences = []
+    for device, mine in events_by_device(built).items():
+        last = max(mine, key=lambda e: (e["occurred_at"], e["event_id"], e["event_key"]))
+        answers = [built.answer.events[event["event_key"]] for event in mine]
+        expected = (
+            min(event["occurred_at"] for event in mine),
+            last["occurred_at"],
+            len(mine),
+            len({root for root, rule in answers if rule == "direct"}),
+            names[device]["anonymous_id"],
+            names[device]["device_id"],
+            *built.answer.events[last["event_key"]],
+        )
+        if got.get(device) != expected:
+            differences.append((device[1], f"{device}: {got.get(device)}, expected {expected}"))
+    fail_with(built, differences)
+
+
+def events_by_device(built: Built) -> dict[oracle.Identifier, list[dict]]:
     events = defaultdict(list)
     for event in oracle.winners(built.records):
-        events[built.answer.devices[event["event_key"]]].append(event)
+        device = built.answer.devices[event["event_key"]]
+        if device is not None:
+            events[device].append(event)
+    return events
+
+
+def test_a_person_identifier_stands_for_whom_the_oracle_says(built: Built) -> None:
+    """And what is set aside for nobody."""
+    rows = built.rows(
+        "select kind, value, person_id, rule, valid_from, valid_to, events, device_key"
+        " from marts.bridge_identities"
+        " where person_id is null or kind not in ('anonymous_id', 'device_id')"
+    )
+    root_of = built.roots()
+    got = {(kind, value): (root_of.get(person), *rest) for kind, value, person, *rest in rows}
+    assert len(got) == len(rows)
     differences = []
-    compared = 0
+    for identifier, node in built.answer.nodes.items():
+        if oracle.priority(identifier) >= 5 and not node.is_set_aside:
+            continue
+        root = None if node.is_set_aside else node.root
+        expected = (root, node.rule, node.first_seen_at, None, node.events, None)
+        if got.get(identifier) != expected:
+            differences.append((identifier[1], f"{identifier}: {got.get(identifier)}, {expected}"))
+    fail_with(built, differences)
+
+
+def test_a_device_stands_for_one_person_after_the_other_as_the_oracle_says(built: Built) -> None:
+    rows = built.rows(
+        "select kind, value, person_id, rule, valid_from, valid_to, events, device_key"
+        " from marts.bridge_identities"
+        " where kind in ('anonymous_id', 'device_id') and person_id is not null"
+    )
+    person_of = {root: person for person, root in built.roots().items()}
+    got = defaultdict(list)
+    for kind, value, person, rule, since, until, count, device in rows:
+        got[kind, value].append((since, until, person, rule, count, device))
+    devices = events_by_device(built)
+    differences = []
+    compared = Counter()
     for identifier, node in built.answer.nodes.items():
         if oracle.priority(identifier) < 5 or node.is_set_aside:
             continue
-        mine = sorted(events[node.root], key=lambda e: e["occurred_at"])
-        if len({event["occurred_at"] for event in mine}) < len(mine):
-            continue  # who of one moment was first, these rows do not say
-        expected = runs(mine, built.answer)
-        compared += len(expected) > 1
-        if sorted(got[identifier]) != expected:
+        mine = devices[node.root]
+        expected = [(*run, person_of[node.root]) for run in runs(mine, built.answer, person_of)]
+        compared["changes"] += len(expected) > 1
+        compared["ties"] += len({event["occurred_at"] for event in mine}) < len(mine)
+        if sorted(got[identifier]) != sorted(expected):
             differences.append((identifier[1], f"{identifier}: {got[identifier]}, not {expected}"))
     fail_with(built, differences)
-    assert compared > 100
+    assert min(compared["changes"], compared["ties"]) > 100
 
 
-def runs(events: list[dict], answer: oracle.Answer) -> list[tuple]:
-    """(from, until, root, rule) of each unbroken run; what is known counts as carried."""
-    found: list[tuple] = []
+def runs(events: list[dict], answer: oracle.Answer, person_of: dict) -> list[tuple]:
+    """(from, until, person, rule, events) of each unbroken run; what is known counts as carried.
+
+    Of one moment the order is that of persons and rules: no two runs of a person begin in it.
+    """
+    placed = []
     for event in events:
         root, rule = answer.events[event["event_key"]]
         rule = "carry" if rule == "direct" else rule
-        since = at = event["occurred_at"]
-        if found and found[-1][2:] == (root, rule):
-            since = found.pop()[0]
-        found.append((since, at, root, rule))
+        placed.append((event["occurred_at"], person_of[root], rule))
+    found: list[tuple] = []
+    for at, person, rule in sorted(placed):
+        since, count = at, 1
+        if found and found[-1][2:4] == (person, rule):
+            since, *_, count = found.pop()
+            count += 1
+        found.append((since, at, person, rule, count))
     return found
 
 

@@ -66,6 +66,8 @@ TESTS: tuple[Callable[[tests.Built], None], ...] = (
     tests.test_used_and_set_aside_evidence_equals_the_oracle,
     tests.test_an_override_is_evidence_that_is_used_where_it_holds,
     tests.test_kiosks_equal_the_oracle,
+    tests.test_devices_equal_the_oracle,
+    tests.test_a_person_identifier_stands_for_whom_the_oracle_says,
     tests.test_a_device_stands_for_one_person_after_the_other_as_the_oracle_says,
     tests.test_sessions_equal_the_oracle,
 )

@@ -72,7 +72,7 @@ with
             runs.device_key
         from {{ ref('int_identity_nodes') }} as nodes
         inner join runs on nodes.person_id = runs.device_key {{ only_touched('nodes.kind', 'nodes.value') }}
-        where nodes.kind_priority >= 5 and not nodes.is_set_aside
+        where nodes.kind_priority >= 5
     ),
 
     identifiers as (
