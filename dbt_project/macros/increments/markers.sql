@@ -20,6 +20,22 @@
 {%- endfor %} :increment */
 {%- endmacro -%}
 
+{#- In place of a FROM item that is joined: of an increment only the rows of touched keys, found before the join. The
+    columns, in the order of the key. -#}
+{%- macro touched_rows(relation) -%}
+/* increment: (select rows.* from :increment */ {{ relation }} /* increment: as rows semi join touched on {% for column in varargs -%}
+    rows.{{ column }} = touched.key_{{ loop.index }} {%- if not loop.last %} and {% endif -%}
+{%- endfor %}) :increment */
+{%- endmacro -%}
+
+{#- Behind stg_events, named events: of an increment only the records of touched dedupe keys. Their numbers are found by
+    the key alone, and the wide records are then read where they lie: the new ones at the end. -#}
+{%- macro only_touched_records() -%}
+/* increment: semi join (
+    select records.rowid as raw_row from raw.events as records semi join touched on records.dedupe_key = touched.key_1
+) as wanted on events.raw_row = wanted.raw_row :increment */
+{%- endmacro -%}
+
 {#- SQL that counts in an increment only. -#}
 {%- macro in_increment() -%}
 {%- if model.resource_type != 'unit_test' -%} /* increment: {{ caller() | trim }} :increment */ {%- endif -%}
@@ -45,7 +61,7 @@
     superseded. Named plainly: the data come from staging, this only says where to look. -#}
 {%- macro arrivals() -%}
 (
-    select events.* exclude (_dlt_load_id)
+    select events.* exclude (_dlt_load_id), events.rowid as raw_row
     from raw.events as events
     semi join
         {{ changes(ref('stg_current_segments'), ['load_id', 'source', 'segment', 'generation']) }} as arrived

@@ -28,7 +28,7 @@ with
         from {{ ref('stg_events') }} as events
         left join
             {{ ref('int_ledger_denials') }} as denials on events.dedupe_key = denials.event_key
-            {{ only_touched('events.dedupe_key') }}
+            {{ only_touched_records() }}
     ),
 
     ranked as (
@@ -64,6 +64,7 @@ select
     record_kind,
     receipt_hour,
     received_at,
+    cast({{ to_local('received_at') }} as date) as received_date,
     case
         when copy_number > 1 then 'duplicate' when is_stripped or is_denied then 'stripped' else 'accepted'
     end as disposition,

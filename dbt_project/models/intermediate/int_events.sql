@@ -4,7 +4,7 @@ with
     -- the end of a subscription is known beforehand and an event only once it has come
     events as (
         select *
-        from {{ ref('stg_events') }} as events {{ only_touched('events.dedupe_key') }}
+        from {{ ref('stg_events') }} as events {{ only_touched_records() }}
         where
             disposition = 'accepted'
             and (record_kind <> 'subscription' or occurred_at <= coalesce({{ data_until() }}, received_at))

@@ -16,7 +16,7 @@ with
             (
                 select source from {{ ref('int_sources') }} where lawful_basis in ('consent', 'legitimate_interests')
             ) as asked
-            on events.source = asked.source {{ only_touched('events.dedupe_key') }}
+            on events.source = asked.source {{ only_touched_records() }}
         where events.record_kind <> 'consent' and not events.is_deleted
     )
 

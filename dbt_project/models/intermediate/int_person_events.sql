@@ -22,13 +22,12 @@ select
     events.is_key_event,
     events.order_id,
     events.revenue_reporting
-from {{ ref('int_events') }} as events
-inner join {{ ref('int_event_persons') }} as persons on events.event_key = persons.event_key
+from {{ touched_rows(ref('int_events'), 'event_key') }} as events
+inner join {{ touched_rows(ref('int_event_persons'), 'event_key') }} as persons on events.event_key = persons.event_key
 left join {{ ref('int_internal_persons') }} as internal on persons.person_id = internal.person_id
-left join {{ ref('int_event_sessions') }} as sessions on events.event_key = sessions.event_key
 left join
-    {{ ref('int_session_channels') }} as channels on sessions.session_id = channels.session_id
-    {{ only_touched('events.event_key') }}
+    {{ touched_rows(ref('int_event_sessions'), 'event_key') }} as sessions on events.event_key = sessions.event_key
+left join {{ ref('int_session_channels') }} as channels on sessions.session_id = channels.session_id
 where persons.person_id is not null
 order by
     events.occurred_at,

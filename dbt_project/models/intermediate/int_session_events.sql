@@ -36,7 +36,7 @@ with
     ),
 
     spaced as (
-        select *, lag(occurred_at) over (scope) as previous_at
+        select *, lag(occurred_at) over scope as previous_at, row_number() over scope as number
         from interactive
         window scope as (partition by scope_key order by occurred_at, event_id, event_key)
     ),
@@ -44,33 +44,34 @@ with
     bursts as (
         select
             *,
-            sum(
-                cast(
-                    previous_at is null
-                    or (
-                        has_timeout and occurred_at - previous_at > interval '{{ sessions.timeout_seconds }} seconds'
-                    ) as int
-                )
-            ) over (
-                partition by scope_key
-                order by occurred_at, event_id, event_key
-                rows between unbounded preceding and current row
-            ) as burst
+            previous_at is null
+            or (
+                has_timeout and occurred_at - previous_at > interval '{{ sessions.timeout_seconds }} seconds'
+            ) as is_first
         from spaced
     ),
 
-    pieces as (
-        select
-            *,
-            {% if sessions.max_length_seconds %}
+    {% if sessions.max_length_seconds -%}
+        pieces as (
+            select
+                *,
                 divide(
-                    epoch_us(occurred_at) - epoch_us(min(occurred_at) over (partition by scope_key, burst)),
+                    epoch_us(occurred_at)
+                    - epoch_us(last_value(case when is_first then occurred_at end ignore nulls) over so_far),
                     {{ sessions.max_length_seconds * 1000000 }}
-                )
-            {% else %} 0
-            {% endif %} as piece
-        from bursts
-    )
+                ) as piece
+            from bursts
+            window so_far as (partition by scope_key order by number rows between unbounded preceding and current row)
+        ),
+
+        cut as (
+            select
+                * exclude (is_first, piece),
+                is_first or piece <> lag(piece) over (partition by scope_key order by number) as is_first
+            from pieces
+        )
+    {%- else -%} cut as (select * from bursts)
+    {%- endif %}
 
 select
     event_key,
@@ -79,11 +80,11 @@ select
     occurred_at,
     previous_at,
     -- named after the session's first event, so that the name survives everything that happens later
-    's_' || md5(
-        first_value(event_key) over (partition by scope_key, burst, piece order by occurred_at, event_id, event_key)
-    ) as session_id
-from
-    pieces
+    's_' || md5(last_value(case when is_first then event_key end ignore nulls) over so_far) as session_id,
+    cast(number - last_value(case when is_first then number end ignore nulls) over so_far + 1 as integer) as position
+from cut
+window
+    so_far as (partition by scope_key order by number rows between unbounded preceding and current row)
 
     {% call touched() %}
     select person_id

@@ -13,7 +13,7 @@ with
             events.device_class
         from
             {{ ref('stg_events') }} as events
-            {% call in_increment() %} semi join {{ arrivals() }} as arrived on events.dedupe_key = arrived.dedupe_key {% endcall %}
+            {% call in_increment() %} semi join {{ arrivals() }} as arrived on events.raw_row = arrived.raw_row {% endcall %}
         where events.disposition = 'accepted'
     ),
 

@@ -3,11 +3,8 @@
 -- with_valid_consent + on_other_basis + missing + denied_analytics + denied_by_ledger = events
 with
     records as (
-        select
-            *, cast({{ to_local('received_at') }} as date) as received_date, record_kind = 'consent' as is_ledger_entry
-        from
-            {{ ref('int_event_records') }} as records
-            {{ only_touched("cast(" ~ to_local('records.received_at') ~ " as date)", 'records.source') }}
+        select *, record_kind = 'consent' as is_ledger_entry
+        from {{ ref('int_event_records') }} as records {{ only_touched('records.received_date', 'records.source') }}
         where disposition <> 'duplicate' and not is_deleted
     )
 
@@ -39,6 +36,6 @@ group by
     source
 
     {% call touched() %}
-    select distinct cast({{ to_local('received_at') }} as date), source
-    from {{ any_change(ref('int_event_records'), ['received_at', 'source']) }}
+    select received_date, source
+    from {{ any_change(ref('int_event_records'), ['received_date', 'source']) }}
     {% endcall %}

@@ -173,6 +173,10 @@ group by
         'is_internal_traffic', 'is_key_event', 'revenue', 'is_authoritative_revenue', 'revenue_reporting',
         'is_rate_missing', 'order_id'
     ] %}
+    {%- set counted = [
+        'session_id', 'started_date', 'surface', 'platform', 'channel', 'country', 'duration_seconds', 'is_bounce',
+        'is_engaged', 'is_open', 'is_bot', 'is_internal'
+    ] %}
     with
         orders as (
             select coalesce(order_id, event_key) as order_key
@@ -181,10 +185,10 @@ group by
         )
 
     select started_date
-    from {{ any_change(ref('fct_sessions'), ['started_date']) }}
+    from {{ changes(ref('fct_sessions'), counted) }}
     union all
     select cohort_date
-    from {{ any_change(ref('int_person_starts'), ['cohort_date']) }}
+    from {{ changes(ref('int_person_starts'), ['person_id', 'cohort_date', 'surface', 'platform', 'channel', 'country']) }}
     union all
     select occurred_date
     from {{ changes(ref('int_events'), shown) }}

@@ -1,4 +1,5 @@
-select events.* exclude (_dlt_load_id)
+-- raw_row: where the record lies, for readers that know which ones they want
+select events.* exclude (_dlt_load_id), events.rowid as raw_row
 from {{ source('raw', 'events') }} as events
 semi join
     {{ ref('stg_current_segments') }} as ranges
