@@ -56,6 +56,7 @@ NODE_RULES = {
     "hub",
     "null_like",
 }
+SAID_OF_A_DEVICE = ("surface", "platform", "app_version", "device_class")
 SHOWN = 5  # worlds of which the differences are printed
 
 
@@ -238,6 +239,7 @@ def test_devices_equal_the_oracle(built: Built) -> None:
     rows = built.rows(
         "select nodes.root_kind, nodes.root_value, devices.first_seen_at, devices.last_seen_at,"
         " devices.events, devices.persons, devices.anonymous_ids, devices.device_ids,"
+        " devices.surface, devices.platform, devices.app_version, devices.device_class,"
         " devices.last_person_id, devices.last_rule"
         " from marts.dim_devices as devices"
         " inner join (select distinct person_id, root_kind, root_value"
@@ -249,9 +251,11 @@ def test_devices_equal_the_oracle(built: Built) -> None:
     names = defaultdict(Counter)
     for (kind, _), node in built.answer.nodes.items():
         names[node.root][kind] += 1
+    naming = oracle.Names(oracle.winners(built.records))
     differences = []
     for device, mine in events_by_device(built).items():
-        last = max(mine, key=lambda e: (e["occurred_at"], e["event_id"], e["event_key"]))
+        mine.sort(key=lambda e: (e["occurred_at"], e["event_id"], e["event_key"]))
+        last, sent = mine[-1], [e for e in mine if naming.is_sent_by_its_device(e)]
         answers = [built.answer.events[event["event_key"]] for event in mine]
         expected = (
             min(event["occurred_at"] for event in mine),
@@ -260,11 +264,16 @@ def test_devices_equal_the_oracle(built: Built) -> None:
             len({root for root, rule in answers if rule == "direct"}),
             names[device]["anonymous_id"],
             names[device]["device_id"],
+            *(last_said(sent, column) for column in SAID_OF_A_DEVICE),
             *built.answer.events[last["event_key"]],
         )
         if got.get(device) != expected:
             differences.append((device[1], f"{device}: {got.get(device)}, expected {expected}"))
     fail_with(built, differences)
+
+
+def last_said(events: list[dict], column: str) -> str | None:
+    return next((e[column] for e in reversed(events) if e[column] is not None), None)
 
 
 def events_by_device(built: Built) -> dict[oracle.Identifier, list[dict]]:

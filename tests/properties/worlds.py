@@ -72,6 +72,9 @@ def record(source: str, name: str, number: int, at: datetime, **columns: object)
         "occurred_at": at,
         "received_at": at,
         "is_interactive": surface != "backend",
+        "platform": (None, "ios", "android")[number % 3],
+        "app_version": (None, "1.0", "1.1", None, "2.0")[number % 5],
+        "device_class": ("mobile", None, "tablet", "bot")[number % 4],
         "external": external,
         "external_ids": json.dumps(external, sort_keys=True) if external else None,
     } | columns

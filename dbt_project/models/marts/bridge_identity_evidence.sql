@@ -38,7 +38,7 @@ with
                 then 'conflict'
                 when higher.rule = 'never_link' or lower.rule = 'never_link'
                 then 'never_link'
-                when contested.is_contested
+                when contested.node is not null
                 then 'contested'
                 else 'overruled'
             end as set_aside_reason

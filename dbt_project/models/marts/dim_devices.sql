@@ -28,7 +28,7 @@ with
             count(*) filter (kind = 'anonymous_id') as anonymous_ids,
             count(*) filter (kind = 'device_id') as device_ids
         from {{ ref('int_identity_nodes') }}
-        where kind_priority >= 5 and person_id is not null and events > 0
+        where kind_priority >= 5 and events > 0
         group by person_id
     ),
 
