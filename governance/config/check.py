@@ -96,6 +96,9 @@ def _unplanned_events(config: Config, contracts: Contracts) -> list[Finding]:
     for funnel in config.funnels:
         for part in (*funnel.steps, *funnel.exclusions):
             named.setdefault(part.event, f"funnel {funnel.name!r}")
+    for feature in config.features:
+        for part in (feature, *([feature.eligible] if feature.eligible else [])):
+            named.setdefault(part.event, f"feature {feature.name!r}")
     return [
         Finding(
             "warning",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from governance.config.model import Config, Exclusion, Funnel, Source, Step
+from governance.config.model import Config, Exclusion, Feature, Funnel, Source, Step
 
 
 def dbt_vars(config: Config) -> dict[str, Any]:
@@ -28,6 +28,7 @@ def dbt_vars(config: Config) -> dict[str, Any]:
         },
         "tl_sources": [_source(source) for source in config.sources],
         "tl_funnels": [_funnel(funnel) for funnel in config.funnels],
+        "tl_features": [_feature(feature) for feature in config.features],
         "tl_key_events": list(config.key_events),
         "tl_sign_up_event": config.sign_up_event,
         "tl_internal_users": list(config.internal_users),
@@ -67,7 +68,16 @@ def _funnel(funnel: Funnel) -> dict[str, Any]:
     }
 
 
-def _step(step: Step | Exclusion) -> dict[str, Any]:
+def _feature(feature: Feature) -> dict[str, Any]:
+    eligible = feature.eligible
+    return {
+        "name": feature.name,
+        **_step(feature),
+        "eligible": None if eligible is None else _step(eligible),
+    }
+
+
+def _step(step: Step | Exclusion | Feature) -> dict[str, Any]:
     return {"event": step.event, "where": dict(step.where)}
 
 

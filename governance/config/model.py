@@ -237,6 +237,20 @@ class Funnel(Section):
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+class Feature(Section):
+    """A part of the product whose use is one event.
+
+    Attributes:
+        eligible: the event from which a person could use it; without it everybody can, from the
+            first active moment on.
+    """
+
+    name: Slug
+    event: Text
+    where: dict[Text, Scalar] = {}
+    eligible: Step | None = None
+
+
 class Revenue(Section):
     """Which source is believed about money; several may be where their times do not overlap."""
 
@@ -370,6 +384,7 @@ class Config(Section):
     identity: Identity = Identity()
     sources: tuple[Source, ...] = Field(min_length=1)
     funnels: tuple[Funnel, ...] = ()
+    features: tuple[Feature, ...] = Field(default=(), max_length=50)
     revenue: Revenue | None = None
     key_events: tuple[Text, ...] = ()
     sign_up_event: Text = "sign_up"

@@ -7,7 +7,16 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from governance.config.kinds import Broken, kind_rules
-from governance.config.model import FUNNEL_FIELDS, Config, Funnel, Source, is_address
+from governance.config.model import (
+    FUNNEL_FIELDS,
+    Config,
+    Exclusion,
+    Feature,
+    Funnel,
+    Source,
+    Step,
+    is_address,
+)
 from governance.config.source_text import Document, Fault, Path_, dotted
 
 
@@ -17,6 +26,7 @@ def broken_rules(config: Config, document: Document, root: Path) -> list[Fault]:
         *_sources(config, root),
         *_dimensions(config),
         *_funnels(config),
+        *_features(config),
         *_references(config),
     ]
     return [Fault(document.line(path), dotted(path), what, fix) for path, what, fix in found]
@@ -58,7 +68,30 @@ def _funnels(config: Config) -> Broken:
     dimensions = {dimension.name for dimension in config.dimensions}
     for i, funnel in enumerate(config.funnels):
         yield from _exclusions(("funnels", i), funnel)
-        yield from _fields(("funnels", i), funnel, dimensions)
+        named: Named = [
+            (("funnels", i, "breakdowns", j), name) for j, name in enumerate(funnel.breakdowns)
+        ]
+        for section, parts in (("steps", funnel.steps), ("exclusions", funnel.exclusions)):
+            for j, part in enumerate(parts):
+                named += _filtered(("funnels", i, section, j), part)
+        yield from _fields(named, dimensions)
+
+
+def _features(config: Config) -> Broken:
+    yield from _repeated("features", [feature.name for feature in config.features])
+    dimensions = {dimension.name for dimension in config.dimensions}
+    for i, feature in enumerate(config.features):
+        here: Path_ = ("features", i)
+        named = _filtered(here, feature)
+        if eligible := feature.eligible:
+            named += _filtered((*here, "eligible"), eligible)
+            if (eligible.event, eligible.where) == (feature.event, feature.where):
+                yield (
+                    (*here, "eligible"),
+                    "is the use itself: everybody would adopt the feature at once.",
+                    "Name the event that makes the feature available, or leave eligible out.",
+                )
+        yield from _fields(named, dimensions)
 
 
 def _exclusions(path: Path_, funnel: Funnel) -> Broken:
@@ -72,15 +105,16 @@ def _exclusions(path: Path_, funnel: Funnel) -> Broken:
             yield (*here, "before"), "must be a later step than after.", "Steps are counted from 1."
 
 
-def _fields(path: Path_, funnel: Funnel, dimensions: set[str]) -> Broken:
+Named = list[tuple[Path_, str]]
+
+
+def _filtered(path: Path_, part: Step | Exclusion | Feature) -> Named:
+    """The fields a filter names, each at its place."""
+    return [((*path, "where", name), name) for name in part.where]
+
+
+def _fields(named: Named, dimensions: set[str]) -> Broken:
     """Every field a filter or a breakdown names must exist, or dbt would stop with an SQL error."""
-    named = [((*path, "breakdowns", j), name) for j, name in enumerate(funnel.breakdowns)]
-    for section, parts in (("steps", funnel.steps), ("exclusions", funnel.exclusions)):
-        named += [
-            ((*path, section, j, "where", name), name)
-            for j, part in enumerate(parts)
-            for name in part.where
-        ]
     for here, name in named:
         if name not in FUNNEL_FIELDS and name not in dimensions and not _PROPERTY.fullmatch(name):
             yield here, f"{name!r} is not a field of events.", _field_hint(name)

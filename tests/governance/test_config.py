@@ -308,6 +308,32 @@ def test_funnels_need_their_own_names() -> None:
     assert "funnels[1].name: 'activation' is used twice" in only_fault(text)
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("{name: wish}", r"\[0\].event: is required"),
+        ("{name: wish, event: a, evnt: b}", r"\[0\].evnt: .*event"),
+        ("{name: Wish, event: a}", r"\[0\].name: .*small letters"),
+        ("{name: wish, event: a, where: {contry: DE}}", r"\[0\].where.contry: .*'country'"),
+        (
+            "{name: wish, event: a, eligible: {event: b, where: {plam: pro}}}",
+            r"\[0\].eligible.where.plam: 'plam' is not a field of events",
+        ),
+        (
+            "{name: wish, event: a, eligible: {event: a}}",
+            r"\[0\].eligible: is the use itself",
+        ),
+        (
+            "{name: wish, event: a}, {name: wish, event: b}",
+            r"\[1\].name: 'wish' is used twice",
+        ),
+    ],
+)
+def test_a_wrong_feature_is_reported(written: str, expected: str) -> None:
+    line = only_fault(MINIMAL + f"features: [{written}]\n")
+    assert re.search("features" + expected, line), line
+
+
 def test_the_version_of_a_funnel_follows_its_definition_and_not_its_name() -> None:
     base = parse(MINIMAL + FUNNEL).funnels[0]
     assert re.fullmatch("[0-9a-f]{8}", base.version)
@@ -352,6 +378,8 @@ def test_sizes_take_units() -> None:
 def test_dbt_vars_are_plain_json_and_complete() -> None:
     text = MINIMAL + FUNNEL + "    exclusions: [{event: x, after: 1, before: 2}]\n"
     text += "revenue: {source: web}\nsessions: {max_length: 12h}\nsign_up_event: registered\n"
+    text += "features: [{name: wish, event: a}, "
+    text += "{name: pro, event: b, where: {country: DE}, eligible: {event: sign_up}}]\n"
     variables = dbt_vars(parse(text))
     assert json.loads(json.dumps(variables)) == variables
     assert variables == {
@@ -391,6 +419,15 @@ def test_dbt_vars_are_plain_json_and_complete() -> None:
                 "breakdowns": [],
                 "top_breakdowns": 20,
             }
+        ],
+        "tl_features": [
+            {"name": "wish", "event": "a", "where": {}, "eligible": None},
+            {
+                "name": "pro",
+                "event": "b",
+                "where": {"country": "DE"},
+                "eligible": {"event": "sign_up", "where": {}},
+            },
         ],
         "tl_key_events": [],
         "tl_sign_up_event": "registered",
