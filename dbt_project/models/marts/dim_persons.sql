@@ -95,6 +95,12 @@ with
         where session_number = 1
     ),
 
+    first_orders as (
+        select person_id, ordered_at
+        from {{ ref('fct_orders') }} as orders {{ only_touched('orders.person_id') }}
+        where is_first_order
+    ),
+
     identifiers as (
         select person_id, count(*) as identifiers, min_by(kind, {priority:kind_priority, kind:kind}) as identity_method
         from {{ ref('int_identity_nodes') }} as nodes {{ only_touched('nodes.person_id') }}
@@ -108,6 +114,15 @@ select
     cast({{ to_local('seen.first_seen_at') }} as date) as first_seen_date,
     seen.last_seen_at,
     seen.signed_up_at,
+    first_orders.ordered_at as first_ordered_at,
+    cast({{ to_local('first_orders.ordered_at') }} as date) as first_ordered_date,
+    -- an order's first sale may name nobody, and its person be seen later
+    cast(
+        case
+            when first_orders.ordered_at is not null
+            then greatest({{ seconds_between('seen.first_seen_at', 'first_orders.ordered_at') }}, 0)
+        end as double
+    ) as seconds_to_purchase,
     coalesce(first_sessions.channel, '(none)') as first_channel,
     first_sessions.utm_source as first_source,
     first_sessions.utm_campaign as first_campaign,
@@ -124,6 +139,7 @@ select
 from seen
 left join consents on seen.person_id = consents.person_id
 left join first_sessions on seen.person_id = first_sessions.person_id
+left join first_orders on seen.person_id = first_orders.person_id
 left join
     identifiers on seen.person_id = identifiers.person_id
 
@@ -166,5 +182,8 @@ left join
     union all
     select person_id
     from {{ any_change(ref('fct_sessions'), ['person_id']) }}
+    union all
+    select person_id
+    from {{ changes(ref('fct_orders'), ['person_id', 'ordered_at', 'is_first_order']) }}
     {{ accounted_for(ref('int_event_persons')) }}
     {% endcall %}

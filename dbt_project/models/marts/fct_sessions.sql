@@ -78,6 +78,14 @@ with
         group by sessions.session_id
     ),
 
+    -- how much of the product was used: the configured features, each once
+    depths as (
+        select session_id, count(distinct feature) as features_used
+        from {{ ref('int_feature_events') }} as features {{ only_touched('features.person_id') }}
+        where part = 'use' and session_id is not null
+        group by session_id
+    ),
+
     engaged as (
         select
             bursts.*,
@@ -113,6 +121,7 @@ select
     not engaged.is_engaged as is_bounce,
     engaged.is_engaged,
     outcomes.converted,
+    cast(coalesce(depths.features_used, 0) as integer) as features_used,
     cast(outcomes.revenue_reporting as decimal(18, 2)) as revenue_reporting,
     {%- set values = [] -%}
     {%- for dimension in var('tl_dimensions') -%}
@@ -128,6 +137,7 @@ from engaged
 inner join {{ ref('int_session_channels') }} as channels on engaged.session_id = channels.session_id
 left join {{ ref('int_internal_persons') }} as internal on engaged.person_id = internal.person_id
 left join outcomes on engaged.session_id = outcomes.session_id
+left join depths on engaged.session_id = depths.session_id
 window
     person as (partition by engaged.person_id order by engaged.started_at, engaged.session_id)
 
@@ -157,6 +167,9 @@ window
     union all
     select person_id
     from {{ any_change(ref('int_internal_persons'), ['person_id']) }}
+    union all
+    select person_id
+    from {{ changes(ref('int_feature_events'), ['feature', 'part', 'event_key', 'person_id', 'session_id']) }}
     union all
     -- sessions that ended, or did not yet, as the data now reach
     select person_id

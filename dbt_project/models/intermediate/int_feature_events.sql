@@ -1,0 +1,67 @@
+{{ config(materialized='by_key', key='event_key') }}
+
+{#- The events that are the use of a feature, or from which it could be used. -#}
+{%- set parts = feature_parts() -%}
+with
+    named as (
+        select
+            event_key,
+            event_id,
+            person_id,
+            session_id,
+            event_name,
+            occurred_at,
+            occurred_date,
+            coalesce(platform, '(none)') as platform,
+            channel
+        from {{ ref('int_person_events') }} as events {{ only_touched('events.event_key') }}
+        where
+            not is_bot
+            and not is_internal
+            and event_name in {{ text_list(parts | map(attribute='event') | unique | list) }}
+    ),
+
+    matched as (
+        {% for part in parts -%}
+            {%- set event = "'" ~ (part.event | replace("'", "''")) ~ "'" -%}
+            select '{{ part.feature }}' as feature, '{{ part.part }}' as part, named.*
+            from named
+            {%- if part.where %}
+                inner join {{ ref('int_events') }} as details on named.event_key = details.event_key
+                where
+                    named.event_name = {{ event }} and details.event_name = {{ event }}
+                    {{ funnel_filter(part.where, 'named', 'details') }}
+            {%- else %} where named.event_name = {{ event }}
+            {%- endif %}
+            {% if not loop.last %}
+                union all
+            {% endif -%}
+        {% else -%}select null as feature, null as part, named.* from named where false
+        {%- endfor %}
+    )
+
+-- depends_on: {{ ref('int_events') }}
+select
+    cast(feature as varchar) as feature,
+    cast(part as varchar) as part,
+    event_key,
+    event_id,
+    person_id,
+    session_id,
+    occurred_at,
+    occurred_date,
+    platform
+from
+    matched
+
+    {% call touched() %}
+    {%- set shown = [
+        'event_key', 'event_id', 'person_id', 'session_id', 'event_name', 'occurred_at', 'occurred_date', 'platform', 'channel',
+        'is_bot', 'is_internal'
+    ] %}
+    select event_key
+    from {{ changes(ref('int_person_events'), shown) }}
+    union all
+    select event_key
+    from {{ any_change(ref('int_events'), ['event_key']) }}
+    {% endcall %}
