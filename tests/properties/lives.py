@@ -43,6 +43,10 @@ def variables(scope: str = "person", max_length_seconds: int | None = None) -> d
         },
         "tl_key_events": ["paid"],
         "tl_sign_up_event": "sign_up",
+        "tl_features": [
+            {"name": "basket", "event": "added", "where": {}, "eligible": None},
+            {"name": "pro", **pro, "eligible": {"event": "viewed", "where": {"channel": "direct"}}},
+        ],
         "tl_internal_users": ["l0003_u0", "l0011_u1"],
         "tl_dimensions": [{"name": "plan", "from": "properties.plan"}],
         "tl_revenue_sources": ["backend", "shop"],
@@ -118,7 +122,7 @@ class Life:
             at += timedelta(minutes=rng.choice([0, 0, 1, 5, 29, 30, 31]))
             name = rng.choice(NAMES)
             user = self._user() if rng.random() < 0.15 else None
-            kind = rng.choice(["page", "track"])
+            kind = rng.choice(["page", "screen", "track"])
             self._add(
                 source,
                 at,
@@ -128,7 +132,10 @@ class Life:
                 device_id=rng.choice([None, f"{self.name}_d0"]),
                 user_id=user,
                 page_path=f"/{number}" if kind == "page" else None,
-                properties=json.dumps({"plan": rng.choice(["pro", "free"])}),
+                screen=f"screen {number % 2}" if kind == "screen" else None,
+                properties=json.dumps(
+                    {"plan": rng.choice(["pro", "free"]), "scroll_percent": 20 * number}
+                ),
                 **about,
             )
 

@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -29,19 +30,47 @@ MODELS = (
     "+rpt_revenue_daily",
     "+rpt_revenue_matches",
     "+rpt_ltv",
+    "fct_conversions",
+    "fct_page_views",
+    "rpt_pages",
+    "rpt_paths",
+    "rpt_lifecycle_weekly",
+    "rpt_stickiness",
+    "int_feature_events",
+    "rpt_feature_adoption",
 )
-GIVEN = ("int_person_events", "int_events", "int_data_until", "fct_sessions")
+GIVEN = ("int_person_events", "int_events", "int_data_until")
+# given too, though some of what they are made of is under test
+ALSO_GIVEN = ("fct_sessions", "dim_persons")
 TIME_ZONE = "Europe/Berlin"
+FEATURES: list[dict[str, Any]] = [
+    {"name": "mobile", "event": "visit", "where": {"surface": "mobile"}, "eligible": None},
+    {"name": "basket", "event": "b", "where": {}, "eligible": None},
+    {
+        "name": "pro",
+        "event": "a",
+        "where": {"properties.plan": "pro"},
+        "eligible": {"event": "x", "where": {"country": "DE"}},
+    },
+]
 DIMENSIONS = {"tier": "properties.plan", "voucher": "properties.coupon"}
 START = datetime(2026, 3, 27, 20, 0)  # UTC; the clocks change in the night to the 29th
 DATA_UNTIL = START + timedelta(days=50, hours=3)
+TIMEOUT = timedelta(minutes=30)
+KEY_EVENTS = ["c", "order"]
+PAGES = [f"/{number:02}" for number in range(30)]
 EVENTS = pa.schema(
     [
         ("event_key", pa.string()),
         ("event_id", pa.string()),
         ("person_id", pa.string()),
+        ("session_id", pa.string()),
         ("event_name", pa.string()),
+        ("event_type", pa.string()),
+        ("page_path", pa.string()),
+        ("screen", pa.string()),
         ("occurred_at", pa.timestamp("us")),
+        ("occurred_at_local", pa.timestamp("us")),
         ("occurred_date", pa.date32()),
         ("surface", pa.string()),
         ("platform", pa.string()),
@@ -67,15 +96,18 @@ UPSTREAM = """
 create schema intermediate;
 create schema marts;
 create table intermediate.int_events as
-select * exclude (person_id, channel) from drawn_events;
+select * exclude (person_id, session_id, channel) from drawn_events;
 create table intermediate.int_person_events as
-select * exclude (properties, properties_unreviewed) from drawn_events where person_id is not null;
+select * exclude (properties, properties_unreviewed, page_path, screen)
+from drawn_events where person_id is not null;
 create table marts.fct_sessions (
-    session_id varchar, started_date date, surface varchar, platform varchar, channel varchar,
-    country varchar, duration_seconds double, is_bounce boolean, is_engaged boolean,
-    is_open boolean, is_bot boolean, is_internal boolean
+    session_id varchar, person_id varchar, started_date date, surface varchar, platform varchar,
+    channel varchar, country varchar, duration_seconds double, is_bounce boolean,
+    is_engaged boolean, is_open boolean, is_bot boolean, is_internal boolean
 );
-insert into marts.fct_sessions select * from drawn_sessions;
+insert into marts.fct_sessions by name select * from drawn_sessions;
+create table marts.dim_persons as
+select person_id, min(occurred_at) as first_seen_at from drawn_events group by person_id;
 create table intermediate.int_data_until as
 select *
 from
@@ -122,8 +154,16 @@ class World:
         return self.data_until >= midnight.astimezone(UTC).replace(tzinfo=None) + then
 
 
+def local(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(TIME_ZONE)).replace(tzinfo=None)
+
+
 def local_day(moment: datetime) -> date:
-    return moment.replace(tzinfo=UTC).astimezone(ZoneInfo(TIME_ZONE)).date()
+    return local(moment).date()
+
+
+def in_time_order(event: dict[str, Any]) -> tuple[datetime, str, str]:
+    return event["occurred_at"], event["event_id"], event["event_key"]
 
 
 @dataclass
@@ -131,6 +171,7 @@ class _Company:
     """Draws events; a coarse clock makes ties, window edges and midnights frequent."""
 
     chance: random.Random
+    looks: random.Random
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def event(self, person: str | None, at: datetime, name: str, **more: Any) -> None:
@@ -146,8 +187,11 @@ class _Company:
             "event_key": f"{chance.getrandbits(64):016x}",
             "event_id": f"e{number}",
             "person_id": person,
+            "session_id": None,
             "event_name": name,
+            **self.look(kept),
             "occurred_at": at,
+            "occurred_at_local": local(at),
             "occurred_date": local_day(at),
             "surface": surface,
             "platform": chance.choice(["web", "ios", "android", None]),
@@ -157,7 +201,7 @@ class _Company:
             "is_bot": chance.random() < 0.03,
             "is_internal": chance.random() < 0.02,
             "is_internal_traffic": False,
-            "is_key_event": name == "c",
+            "is_key_event": name in KEY_EVENTS,
             "order_id": None,
             "source": "web",
             "is_authoritative_revenue": False,
@@ -169,6 +213,19 @@ class _Company:
             "properties_unreviewed": json.dumps(loose) if loose else None,
         }
         self.events.append({**row, **more})
+
+    def look(self, properties: dict[str, Any]) -> dict[str, Any]:
+        """Whether an event is a view, of what, and how far one scrolled; few pages are frequent."""
+        chance = self.looks
+        kind = chance.choice(["page", "page", "screen", "track", "track"])
+        if chance.random() < 0.3:
+            properties["scroll_percent"] = chance.choice([0, 12.5, 50, 100, 101, "half"])
+        page = chance.choice([None, *PAGES[: chance.choice([3, 10, 30])]])
+        return {
+            "event_type": kind,
+            "page_path": page if kind == "page" else "/not the screen",
+            "screen": page if kind == "screen" else None,
+        }
 
     def journeys(self, persons: int) -> None:
         """Short dense journeys around midnight, many with windows that close about DATA_UNTIL."""
@@ -243,28 +300,44 @@ class _Company:
         )
 
 
-def _sessions(chance: random.Random, count: int) -> pd.DataFrame:
+def _sessions(chance: random.Random, events: list[dict[str, Any]]) -> pd.DataFrame:
+    """The bursts of the events, which are given their session; the rest of a session is drawn."""
+    persons: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for event in sorted(events, key=in_time_order):
+        if event["person_id"]:
+            persons[event["person_id"]].append(event)
     rows = []
-    for number in range(count):
-        at = START + timedelta(minutes=chance.randrange(60 * 1440))
-        engaged = chance.random() < 0.6
-        rows.append(
-            {
-                "session_id": f"s{number}",
-                "started_date": local_day(at),
-                "surface": chance.choice(["web", "mobile"]),
-                "platform": chance.choice(["web", "ios", None]),
-                "channel": chance.choice(["direct", "email"]),
-                "country": chance.choice(["DE", None]),
-                "duration_seconds": float(chance.randrange(4000)),
-                "is_bounce": not engaged,
-                "is_engaged": engaged,
-                "is_open": chance.random() < 0.002,
-                "is_bot": chance.random() < 0.1,
-                "is_internal": chance.random() < 0.1,
-            }
-        )
-    return pd.DataFrame(rows)
+    for person, own in persons.items():
+        session, last = None, START - timedelta(days=999)
+        for event in own:
+            if not event["is_interactive"]:
+                event["session_id"] = session if chance.random() < 0.5 else None
+                continue
+            if event["occurred_at"] - last > TIMEOUT:
+                session = f"s{len(rows)}"
+                rows.append(_session(chance, session, person, event["occurred_at"]))
+            event["session_id"], last = session, event["occurred_at"]
+    return pd.DataFrame(rows, columns=list(_session(chance, "", "", START)))
+
+
+def _session(chance: random.Random, name: str, person: str, at: datetime) -> dict[str, Any]:
+    engaged = chance.random() < 0.6
+    return {
+        "session_id": name,
+        "person_id": person,
+        "started_date": local_day(at),
+        "surface": chance.choice(["web", "mobile"]),
+        "platform": chance.choice(["web", "ios", None]),
+        "channel": chance.choice(["direct", "email"]),
+        "country": chance.choice(["DE", None]),
+        "duration_seconds": float(chance.randrange(4000)),
+        "is_bounce": not engaged,
+        "is_engaged": engaged,
+        # long ones too, so that days which ended wait for them
+        "is_open": at > DATA_UNTIL - timedelta(days=2) and chance.random() < 0.2,
+        "is_bot": chance.random() < 0.1,
+        "is_internal": chance.random() < 0.1,
+    }
 
 
 _STEPS: dict[str, list[dict[str, Any]]] = {
@@ -346,7 +419,7 @@ def build(warehouse: Path, variables: dict[str, Any], folder: Path, *, without: 
         [
             *(sys.executable, "-c", "from dbt.cli.main import cli; cli()", "build", "--quiet"),
             *("--exclude-resource-type", without),
-            *("--select", *MODELS, "--exclude", *(f"+{name}" for name in GIVEN)),
+            *("--select", *MODELS, "--exclude", *(f"+{name}" for name in GIVEN), *ALSO_GIVEN),
             *("--project-dir", "dbt_project", "--profiles-dir", "dbt_project"),
             *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
             *("--vars", json.dumps(variables)),
@@ -364,15 +437,16 @@ def build(warehouse: Path, variables: dict[str, Any], folder: Path, *, without: 
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("marts")
     chance = random.Random(20260413)
-    company = _Company(chance)
+    company = _Company(chance, random.Random(7))
     company.journeys(1500)
     company.habits(60)
     company.payments(900)
-    sessions = _sessions(chance, 1500)
+    sessions = _sessions(chance, company.events)
     variables = {
         "tl_time_zone": TIME_ZONE,
         "tl_funnels": _funnels(),
-        "tl_key_events": ["c"],
+        "tl_key_events": KEY_EVENTS,
+        "tl_features": FEATURES,
         "tl_dimensions": [{"name": name, "from": path} for name, path in DIMENSIONS.items()],
     }
     warehouse = folder / "warehouse.duckdb"
@@ -385,6 +459,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("empty_marts")
     warehouse = folder / "warehouse.duckdb"
-    write_upstream(warehouse, [], _sessions(random.Random(0), 1).head(0), None)
+    write_upstream(warehouse, [], _sessions(random.Random(0), []), None)
     build(warehouse, {}, folder, without="test")
     return warehouse

@@ -17,6 +17,13 @@ def test_without_events_and_funnels_the_marts_are_empty_and_keep_their_columns(e
             "rpt_revenue_daily",
             "rpt_revenue_matches",
             "rpt_ltv",
+            "fct_conversions",
+            "fct_page_views",
+            "rpt_pages",
+            "rpt_paths",
+            "rpt_lifecycle_weekly",
+            "rpt_stickiness",
+            "rpt_feature_adoption",
         ):
             assert connection.sql(f"select count(*) from marts.{mart}").fetchone() == (0,)
         columns = connection.sql("select * from marts.fct_funnel_entries").columns
