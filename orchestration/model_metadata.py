@@ -134,6 +134,25 @@ def _active(connection: duckdb.DuckDBPyConnection) -> dg.MarkdownMetadataValue |
     )
 
 
+def _lifecycle(connection: duckdb.DuckDBPyConnection) -> dg.MarkdownMetadataValue | None:
+    rows = connection.execute(
+        "select week_start, new_persons, returning_persons, resurrecting_persons"
+        f" from {keys.MARTS}.rpt_lifecycle_weekly order by week_start"
+    ).fetchall()
+    weeks, new, returning, resurrecting = _columns(rows, 4)
+    series = [("new", new), ("returning", returning), ("resurrecting", resurrecting)]
+    return plots.lines("Active persons by week", "persons", weeks, series)
+
+
+def _pages(connection: duckdb.DuckDBPyConnection) -> dg.MarkdownMetadataValue | None:
+    rows = connection.execute(
+        "select page, cast(sum(views) as bigint) as views"
+        f" from {keys.MARTS}.rpt_pages group by page order by views desc, page limit 8"
+    ).fetchall()
+    pages, views = _columns(rows, 2)
+    return plots.bars("Pages and screens", "views", [page[:40] for page in pages], views)
+
+
 def _columns(rows: list[tuple[Any, ...]], width: int) -> list[list[Any]]:
     return [[row[position] for row in rows] for position in range(width)]
 
@@ -142,4 +161,6 @@ CHARTS: Mapping[str, Chart] = {
     "fct_sessions": _sessions,
     "fct_funnel_entries": _funnel,
     "rpt_active_daily": _active,
+    "rpt_lifecycle_weekly": _lifecycle,
+    "rpt_pages": _pages,
 }

@@ -1,4 +1,4 @@
-"""Small charts for the pages of three marts, as PNG inside Markdown metadata.
+"""Small charts for the pages of some marts, as PNG inside Markdown metadata.
 
 Colours are Okabe and Ito's (2008), which people with colour-blindness can tell apart; lines
 differ in style too. A chart stays below ``MAX_BYTES``, because Dagster keeps it in its event log

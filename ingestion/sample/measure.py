@@ -185,6 +185,16 @@ _COUNTS = {
         "select count(*) from truth_events"
         " where event_name = 'sign_up' and disposition = 'accepted'",
     ),
+    "conversions": (
+        "select count(*) from marts.fct_conversions",
+        "select count(*) from truth_events where disposition = 'accepted'"
+        " and event_name in ('sign_up', 'order_completed')",
+    ),
+    "page and screen views": (
+        "select count(*) from marts.fct_page_views",
+        "select count(*) from truth_events where disposition = 'accepted'"
+        " and event_name in ('page', 'screen')",
+    ),
     "events of bots": (
         "select count(*) from marts.fct_events where is_bot",
         "select count(*) from truth_events where is_bot and disposition = 'accepted'",

@@ -460,7 +460,8 @@ def test_the_check_of_a_good_home_finds_nothing(home: Home) -> None:
 
 
 def test_the_check_warns_of_events_without_contract_and_missing_folders(home: Home) -> None:
-    home.config.write_text(MINIMAL + FUNNEL + "exchange_rates: rates.csv\n")
+    features = "features: [{name: wish, event: wished, eligible: {event: sign_up}}]\n"
+    home.config.write_text(MINIMAL + FUNNEL + features + "exchange_rates: rates.csv\n")
     home.contracts.mkdir()
     contract = {"title": "sign_up", "x-version": "1", "x-owner": "a"}
     (home.contracts / "sign_up.json").write_text(json.dumps(contract))
@@ -471,10 +472,14 @@ def test_the_check_warns_of_events_without_contract_and_missing_folders(home: Ho
     ) in found
     assert (
         "warning",
+        "feature 'wish' names the event 'wished', which has no contract.",
+    ) in found
+    assert (
+        "warning",
         f"The folder of source 'web' does not exist: {home.root}/landing/web",
     ) in found
     assert ("error", f"exchange_rates does not exist: {home.root}/rates.csv") in found
-    assert len(found) == 3
+    assert len(found) == 4
 
 
 def test_the_check_reports_configuration_and_contracts_together(home: Home) -> None:

@@ -140,6 +140,71 @@ def test_every_table_equals_a_build_from_nothing(built: Built) -> None:
     assert not empty, "nothing was compared"
 
 
+# Each finds the rows on which two marts disagree.
+AGREEMENTS = {
+    "views share out the engaged time of their session": """
+        select session_id from marts.fct_sessions as sessions
+        inner join (
+            select session_id, sum(engaged_seconds) as seconds, count(*) as views
+            from marts.fct_page_views where view_number is not null group by all
+        ) as shared using (session_id)
+        where abs(sessions.engaged_seconds - shared.seconds) > 1e-6
+            or sessions.views <> shared.views
+    """,
+    "sessions with views have them as rows": """
+        select session_id from marts.fct_sessions where views > 0
+        except all
+        select session_id from marts.fct_page_views where is_entry
+    """,
+    "a session converted where it has a conversion": """
+        (select session_id from marts.fct_sessions where converted
+         except select session_id from marts.fct_conversions)
+        union all
+        (select session_id from marts.fct_conversions where session_id is not null
+         except select session_id from marts.fct_sessions where converted)
+    """,
+    "conversions are those of the daily report": """
+        select day, sum(conversions) from (
+            select metric_date as day, conversions from marts.rpt_metrics_daily
+            union all
+            select occurred_date, -count(*) from marts.fct_conversions
+            where not is_bot and not is_internal group by all
+        ) group by day having sum(conversions) <> 0
+    """,
+    "the persons of a window are its monthly actives": """
+        select active_date from marts.rpt_active_daily
+        left join (
+            select window_end as active_date, sum(persons) as persons
+            from marts.rpt_stickiness group by all
+        ) using (active_date)
+        where segment_set = 'all' and mau is distinct from persons
+    """,
+    "whoever comes to a page leaves it one step later": """
+        select week_start, step, page, sum(sessions) from (
+            select week_start, step_number + 1 as step, to_page as page, sessions
+            from marts.rpt_paths where step_number < 10 and to_page <> '(exit)'
+            union all
+            select week_start, step_number, from_page, -sessions
+            from marts.rpt_paths where step_number > 1
+        ) group by all having sum(sessions) <> 0
+    """,
+    "who purchased has a first order": """
+        (select person_id, ordered_at from marts.fct_orders where is_first_order
+         except all select person_id, first_ordered_at from marts.dim_persons)
+        union all
+        (select person_id, first_ordered_at from marts.dim_persons
+         where seconds_to_purchase is not null
+         except all select person_id, ordered_at from marts.fct_orders where is_first_order)
+    """,
+}
+
+
+@pytest.mark.parametrize("agreement", AGREEMENTS)
+def test_marts_agree_with_each_other(built: Built, agreement: str) -> None:
+    with duckdb.connect(str(built.at_once), read_only=True) as con:
+        assert con.execute(AGREEMENTS[agreement]).fetchall() == []
+
+
 def test_it_was_built_by_key(built: Built) -> None:
     """Whoever rebuilds everything is exact too; that is not what is proved here."""
     first, *later = built.told

@@ -27,6 +27,10 @@ PUBLISHED = """
             when 'order' then 'order_completed' when 'refund' then 'refund_issued'
             else 'subscription_renewed' end
     where event.disposition = 'accepted' and event.undecidable_reason is distinct from 'no_event';
+    create table marts.fct_conversions as
+    select event_id from marts.fct_events where event_name in ('sign_up', 'order_completed');
+    create table marts.fct_page_views as
+    select event_id from marts.fct_events where event_name in ('page', 'screen');
     create table marts.rpt_revenue_matches as
     select event.source, count(distinct event.order_id) as matched
     from '{truth}/events.parquet' as event
@@ -95,6 +99,15 @@ MISTAKES = {
     "a sale the database told is missing": (
         "update marts.rpt_revenue_matches set matched = matched - 1 where source = 'shop'",
         {"orders also told by shop"},
+    ),
+    "a view twice": (
+        "insert into marts.fct_page_views from marts.fct_page_views limit 1",
+        {"page and screen views"},
+    ),
+    "a lost conversion": (
+        "delete from marts.fct_conversions where event_id ="
+        " (select min(event_id) from marts.fct_conversions)",
+        {"conversions"},
     ),
     "the ledger is not asked": (
         "update marts.rpt_consent set denied_by_ledger = 0",
