@@ -23,11 +23,9 @@ select
     events.is_rate_missing,
     events.is_bot,
     coalesce(persons.is_internal, events.is_internal_traffic) as is_internal
-from {{ ref('int_events') }} as events
-left join {{ ref('int_person_events') }} as persons on events.event_key = persons.event_key
-left join
-    {{ ref('dim_persons') }} as first_seen on persons.person_id = first_seen.person_id
-    {{ only_touched('events.event_key') }}
+from {{ touched_rows(ref('int_events'), 'event_key') }} as events
+left join {{ touched_rows(ref('int_person_events'), 'event_key') }} as persons on events.event_key = persons.event_key
+left join {{ ref('dim_persons') }} as first_seen on persons.person_id = first_seen.person_id
 where
     events.is_key_event
 

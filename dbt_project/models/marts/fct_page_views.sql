@@ -24,8 +24,8 @@ with
             ) as engaged_microseconds,
             greatest(count(*) filter (events.event_type in ('page', 'screen')) over (session), 1) as view_number,
             scrolls.scroll_percent
-        from {{ ref('int_person_events') }} as events
-        left join scrolls on events.event_key = scrolls.event_key {{ only_touched('events.person_id') }}
+        from {{ touched_rows(ref('int_person_events'), 'person_id') }} as events
+        left join scrolls on events.event_key = scrolls.event_key
         where events.is_interactive
         window
             session as (partition by events.session_id order by events.occurred_at, events.event_id, events.event_key)
@@ -44,11 +44,8 @@ with
         union all
         -- views nobody looked at (a server's) are in a session at most by their time
         select events.event_key, events.session_id, null, 0, scrolls.scroll_percent
-        from {{ ref('int_person_events') }} as events
-        left join
-            scrolls
-            on events.event_key = scrolls.event_key
-            and scrolls.scroll_percent between 0 and 100 {{ only_touched('events.person_id') }}
+        from {{ touched_rows(ref('int_person_events'), 'person_id') }} as events
+        left join scrolls on events.event_key = scrolls.event_key and scrolls.scroll_percent between 0 and 100
         where not events.is_interactive and events.event_type in ('page', 'screen')
     )
 

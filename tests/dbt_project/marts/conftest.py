@@ -227,6 +227,13 @@ class _Company:
             "screen": page if kind == "screen" else None,
         }
 
+    def long_visits(self, persons: int) -> None:
+        """More views in a session than a path has steps."""
+        for number in range(persons):
+            base = START + timedelta(days=10 + number)
+            for minute in range(40):
+                self.event(f"v_{number:05}", base + timedelta(minutes=minute), "visit")
+
     def journeys(self, persons: int) -> None:
         """Short dense journeys around midnight, many with windows that close about DATA_UNTIL."""
         chance = self.chance
@@ -441,6 +448,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     company.journeys(1500)
     company.habits(60)
     company.payments(900)
+    company.long_visits(5)
     sessions = _sessions(chance, company.events)
     variables = {
         "tl_time_zone": TIME_ZONE,

@@ -166,6 +166,7 @@ def test_paths_recount_every_session(world, views, open_sessions) -> None:
     found = world.keyed("rpt_paths", ["week_start", "step_number", "from_page", "to_page"])
     assert found == expected
     assert any(row["sessions"] > row["persons"] for row in found.values())
+    assert max(map(len, ways.values())) > STEPS
     assert {target for *_, target in found} >= {"(other)", "(exit)", "(none)"}
     assert {row["is_complete"] for row in found.values()} == {True, False}
     # whoever came to a page leaves it one step later
