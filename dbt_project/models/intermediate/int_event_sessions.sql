@@ -22,6 +22,7 @@ with
             select
                 passive.event_key,
                 passive.person_id,
+                passive.occurred_at,
                 case
                     when passive.occurred_at <= bounds.ended_at + {{ timeout }} then bounds.session_id
                 end as session_id
@@ -31,6 +32,7 @@ with
             select
                 passive.event_key,
                 passive.person_id,
+                passive.occurred_at,
                 max_by(bounds.session_id, {started_at:bounds.started_at, session_id:bounds.session_id}) as session_id
             from passive
             inner join
@@ -38,16 +40,16 @@ with
                 on passive.person_id = bounds.person_id
                 and passive.occurred_at >= bounds.started_at
                 and passive.occurred_at <= bounds.ended_at + {{ timeout }}
-            group by passive.event_key, passive.person_id
+            group by passive.event_key, passive.person_id, passive.occurred_at
         {% endif %}
     )
 
-select event_key, session_id, true as is_interactive, person_id
+select event_key, session_id, true as is_interactive, person_id, position, occurred_at, previous_at
 from {{ ref('int_session_events') }} as events {{ only_touched('events.person_id') }}
 
 union all
 
-select event_key, session_id, false, person_id
+select event_key, session_id, false, person_id, null, occurred_at, null
 from attached
 where
     session_id is not null
@@ -57,7 +59,7 @@ where
     from {{ any_change(ref('int_session_bounds'), ['person_id']) }}
     union all
     select person_id
-    from {{ changes(ref('int_session_events'), ['event_key', 'session_id', 'person_id']) }}
+    from {{ any_change(ref('int_session_events'), ['person_id']) }}
     union all
     select person_id
     from {{ changes(ref('int_event_persons'), ['event_key', 'person_id']) }}

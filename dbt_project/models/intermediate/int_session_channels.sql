@@ -6,9 +6,7 @@ with
     events as (
         select
             sessions.session_id,
-            sessions.occurred_at,
-            sessions.event_id,
-            sessions.event_key,
+            sessions.position,
             events.surface,
             events.channel_signal,
             events.utm_source,
@@ -25,7 +23,7 @@ with
             session_id,
             min_by(
                 {channel:channel_signal, utm_source:utm_source, utm_medium:utm_medium, utm_campaign:utm_campaign},
-                {ts:occurred_at, id:event_id, key:event_key}
+                position
             ) filter (channel_signal is not null) as signal,
             bool_or(surface = 'web') as is_web
         from events
@@ -43,7 +41,7 @@ from
 
     {% call touched() %}
     select session_id
-    from {{ changes(ref('int_session_events'), ['session_id', 'event_key', 'event_id', 'occurred_at']) }}
+    from {{ changes(ref('int_session_events'), ['session_id', 'event_key', 'position']) }}
     union all
     select sessions.session_id
     from {{ ref('int_session_events') }} as sessions

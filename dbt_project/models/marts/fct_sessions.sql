@@ -1,21 +1,21 @@
 {{ config(materialized='by_key', key='person_id') }}
 
 with
-    interactive as (
+    events as (
         select
             sessions.session_id,
             sessions.person_id,
+            sessions.is_interactive,
+            sessions.position,
             sessions.occurred_at,
-            sessions.event_id,
             sessions.event_key,
             -- time between two events counts as engaged up to a minute; there are no heartbeats
-            -- (least() passes over NULL, so the first event's missing gap must be 0 before)
-            least(
-                coalesce(
-                    {{ microseconds_between('lag(sessions.occurred_at) over (session)', 'sessions.occurred_at') }}, 0
-                ),
-                60000000
-            ) as engaged_microseconds,
+            case
+                when sessions.position > 1
+                then least({{ microseconds_between('sessions.previous_at', 'sessions.occurred_at') }}, 60000000)
+                else 0
+            end as engaged_microseconds,
+            events.event_id,
             events.event_type,
             events.surface,
             events.platform,
@@ -24,58 +24,48 @@ with
             events.screen,
             events.is_bot,
             events.is_internal_traffic,
-            events.is_key_event
-        from {{ ref('int_session_events') }} as sessions
-        inner join
-            {{ ref('int_events') }} as events on sessions.event_key = events.event_key
-            {{ only_touched('sessions.person_id') }}
-        window
-            session as (
-                partition by sessions.session_id order by sessions.occurred_at, sessions.event_id, sessions.event_key
-            )
-    ),
-
-    bursts as (
-        select
-            session_id,
-            person_id,
-            min(occurred_at) as started_at,
-            max(occurred_at) as ended_at,
-            sum(engaged_microseconds) / 1e6 as engaged_seconds,
-            count(*) as events,
-            count(*) filter (event_type in ('page', 'screen')) as views,
-            min_by(page_path, {ts:occurred_at, id:event_id, key:event_key}) filter (event_type = 'page') as entry_page,
-            max_by(page_path, {ts:occurred_at, id:event_id, key:event_key}) filter (event_type = 'page') as exit_page,
-            min_by(screen, {ts:occurred_at, id:event_id, key:event_key}) filter (event_type = 'screen') as entry_screen,
-            max_by(screen, {ts:occurred_at, id:event_id, key:event_key}) filter (event_type = 'screen') as exit_screen,
-            arg_min_null(surface, {ts:occurred_at, id:event_id, key:event_key}) as surface,
-            arg_min_null(platform, {ts:occurred_at, id:event_id, key:event_key}) as platform,
-            min_by(country, {ts:occurred_at, id:event_id, key:event_key}) as country,
-            array_to_string(list_sort(list_distinct(list(surface))), ',') as surfaces,
-            bool_or(is_bot) as is_bot,
-            bool_or(is_internal_traffic) as is_internal_traffic,
-            bool_or(is_key_event) as has_key_event
-        from interactive
-        group by session_id, person_id
-    ),
-
-    outcomes as (
-        select
-            sessions.session_id,
-            bool_or(events.is_key_event) as converted,
+            events.is_key_event,
             {% for dimension in var('tl_dimensions') -%}
-                -- the first value in the session, whichever event brought it
-                min_by(
-                    {{ dimension_value(dimension, 'events') }},
-                    {ts:events.occurred_at, id:events.event_id, key:events.event_key}
-                ) as dimension_{{ loop.index }},
+                {{ dimension_value(dimension, 'events') }} as dimension_{{ loop.index }},
             {% endfor -%}
-            sum(events.revenue_reporting) as revenue_reporting
+            events.revenue_reporting
         from {{ ref('int_event_sessions') }} as sessions
         inner join
             {{ ref('int_events') }} as events on sessions.event_key = events.event_key
             {{ only_touched('sessions.person_id') }}
-        group by sessions.session_id
+    ),
+
+    -- what others send belongs to a session, and says nothing of its course: it has no position
+    bursts as (
+        select
+            session_id,
+            person_id,
+            min(occurred_at) filter (is_interactive) as started_at,
+            max(occurred_at) filter (is_interactive) as ended_at,
+            sum(engaged_microseconds) / 1e6 as engaged_seconds,
+            count(*) filter (is_interactive) as events,
+            count(*) filter (is_interactive and event_type in ('page', 'screen')) as views,
+            arg_min(page_path, position) filter (event_type = 'page') as entry_page,
+            arg_max(page_path, position) filter (event_type = 'page') as exit_page,
+            arg_min(screen, position) filter (event_type = 'screen') as entry_screen,
+            arg_max(screen, position) filter (event_type = 'screen') as exit_screen,
+            arg_min_null(surface, position) filter (is_interactive) as surface,
+            arg_min_null(platform, position) filter (is_interactive) as platform,
+            arg_min(country, position) as country,
+            array_to_string(list_sort(list_distinct(list(surface) filter (is_interactive))), ',') as surfaces,
+            bool_or(is_bot) filter (is_interactive) as is_bot,
+            bool_or(is_internal_traffic) filter (is_interactive) as is_internal_traffic,
+            bool_or(is_key_event) filter (is_interactive) as has_key_event,
+            bool_or(is_key_event) as converted,
+            {% for dimension in var('tl_dimensions') -%}
+                -- the first value in the session, whichever event brought it
+                min_by(
+                    dimension_{{ loop.index }}, {ts:occurred_at, id:event_id, key:event_key}
+                ) as dimension_{{ loop.index }},
+            {% endfor -%}
+            sum(revenue_reporting) as revenue_reporting
+        from events
+        group by session_id, person_id
     ),
 
     -- how much of the product was used: the configured features, each once
@@ -120,12 +110,12 @@ select
     engaged.surfaces,
     not engaged.is_engaged as is_bounce,
     engaged.is_engaged,
-    outcomes.converted,
+    engaged.converted,
     cast(coalesce(depths.features_used, 0) as integer) as features_used,
-    cast(outcomes.revenue_reporting as decimal(18, 2)) as revenue_reporting,
+    cast(engaged.revenue_reporting as decimal(18, 2)) as revenue_reporting,
     {%- set values = [] -%}
     {%- for dimension in var('tl_dimensions') -%}
-        {%- do values.append('outcomes.dimension_' ~ loop.index) -%}
+        {%- do values.append('engaged.dimension_' ~ loop.index) -%}
     {%- endfor %}
     {{ dimensions_object(values) }} as dimensions,
     coalesce(
@@ -136,7 +126,6 @@ select
 from engaged
 inner join {{ ref('int_session_channels') }} as channels on engaged.session_id = channels.session_id
 left join {{ ref('int_internal_persons') }} as internal on engaged.person_id = internal.person_id
-left join outcomes on engaged.session_id = outcomes.session_id
 left join depths on engaged.session_id = depths.session_id
 window
     person as (partition by engaged.person_id order by engaged.started_at, engaged.session_id)
@@ -147,17 +136,14 @@ window
         'is_key_event', 'revenue_reporting'
     ] %}
     {%- for dimension in var('tl_dimensions') %}
-        {%- do shown.extend(['properties', 'properties_unreviewed']) %}
+        {%- do shown.extend(['event_id', 'properties', 'properties_unreviewed']) %}
     {%- endfor %}
     select person_id
-    from {{ changes(ref('int_session_events'), ['person_id', 'session_id', 'event_key', 'event_id', 'occurred_at']) }}
+    from {{ changes(ref('int_event_sessions'), ['person_id', 'session_id', 'event_key', 'occurred_at', 'position']) }}
     union all
-    select person_id
-    from {{ changes(ref('int_event_sessions'), ['person_id', 'session_id', 'event_key']) }}
-    union all
-    select persons.person_id
-    from {{ ref('int_event_persons') }} as persons
-    semi join {{ changes(ref('int_events'), shown | unique | list) }} as events on persons.event_key = events.event_key
+    select sessions.person_id
+    from {{ ref('int_event_sessions') }} as sessions
+    semi join {{ changes(ref('int_events'), shown | unique | list) }} as events on sessions.event_key = events.event_key
     union all
     select sessions.person_id
     from {{ this }} as sessions
@@ -178,5 +164,4 @@ window
         is_open
         <> coalesce(ended_at + interval '{{ var("tl_sessions").timeout_seconds }} seconds' >= {{ data_until() }}, true)
     {{ accounted_for(ref('int_data_until')) }}
-    {{ accounted_for(ref('int_event_persons')) }}
     {% endcall %}
