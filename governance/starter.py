@@ -119,6 +119,10 @@ EXAMPLE
 #     exclusions: [{event: cancelled, after: 1, before: 2}]
 #     breakdowns: [surface]
 
+# features:                    # who adopts them within 28 days of being able to
+#   - {name: wishlist, event: wishlist_added}
+#   - {name: basket, event: add_to_cart, eligible: {event: product_viewed}}
+
 # revenue: {source: web}       # the one source believed about money
 key_events: [sign_up]          # count as conversions
 # internal_users: [u_1]        # flagged in every table

@@ -224,7 +224,8 @@ class Life:
         other = first.row | {"position": len(self.loaded)}
         other["received_at"] += self.rng.choice([-1, 0, 1]) * timedelta(seconds=5)
         if self.rng.random() < 0.5:
-            other |= {"content_digest": "other", "event_name": "viewed", "anonymous_id": None}
+            named = self.rng.choice([None, first.row.get("anonymous_id")])
+            other |= {"content_digest": "other", "event_name": "viewed", "anonymous_id": named}
         if self.rng.random() < 0.2:
             other |= {"disposition": "stripped", "strip_reason": "missing"}
         self.loaded.append(Loaded(self.rng.randrange(first.step, self.steps), other))
@@ -273,7 +274,8 @@ class Life:
         for part in loaded:
             row = part.row | {"generation": 2}
             if self.rng.random() < 0.2:
-                row |= {"properties": json.dumps({"plan": "judged again"}), "country": "AT"}
+                row |= {"properties": json.dumps({"plan": "judged again"})}
+                row |= self.rng.choice([{}, {"country": "AT"}])
             if self.rng.random() < 0.1:
                 row |= {"disposition": "stripped", "strip_reason": "denied"}
             again.append(Loaded(max(part.step, when), row))
