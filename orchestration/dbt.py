@@ -129,7 +129,12 @@ def run_dbt_build(
     results = target_folder(home) / "run_results.json"
     results.unlink(missing_ok=True)
     log_folder(home).mkdir(parents=True, exist_ok=True)
-    errors = _run(home, config, full_refresh=full_refresh, progress=progress)
+    errors = _run(
+        home,
+        dbt_arguments("build", home, config, full_refresh=full_refresh),
+        dbt_environment(home, config),
+        progress,
+    )
     if not results.exists():
         raise _crashed(home, errors)
     report = read_report(home, seconds=time.monotonic() - started)
@@ -137,6 +142,56 @@ def run_dbt_build(
         if ours := explain(failure.message, home):
             raise ours
     return report
+
+
+def build_apart(
+    home: Home,
+    config: Config,
+    *,
+    warehouse: Path,
+    exclude: Sequence[str] = (),
+    progress: Progress = silent,
+) -> None:
+    """Build the models, without their tests, into another warehouse file.
+
+    Args:
+        home: whose configuration and keys count.
+        config: the home's.
+        warehouse: the DuckDB file that holds the raw tables; best always at the same address,
+            for dbt parses its project anew for another one.
+        exclude: dbt's selectors of models to leave out.
+        progress: told models and how many there are.
+
+    Raises:
+        UserError: the disk is full or the memory is not enough.
+        ThroughlineError: a model could not be built.
+    """
+    # not the home's own, whose last build keeps its verdict
+    folder = target_folder(home).with_name(f"{target_folder(home).name}-apart")
+    folder.mkdir(parents=True, exist_ok=True)
+    results = folder / "run_results.json"
+    results.unlink(missing_ok=True)
+    arguments = [
+        *dbt_arguments("build", home, config),
+        *("--target-path", str(folder), "--log-path", str(folder)),
+        *("--resource-type", "model", "--resource-type", "seed"),
+    ]
+    if exclude:
+        arguments += ["--exclude", *exclude]
+    environment = {**dbt_environment(home, config), "THROUGHLINE_WAREHOUSE": str(warehouse)}
+    errors = _run(home, arguments, environment, progress)
+    if not results.exists():
+        raise _crashed(home, errors)
+    failed = [
+        result
+        for result in json.loads(results.read_bytes())["results"]
+        if result["status"] not in {"success", "skipped"}
+    ]
+    if failed:
+        message = str(failed[0].get("message"))
+        raise explain(message, home) or ThroughlineError(
+            f"{failed[0]['unique_id']} could not be built apart.", why=message[:_MESSAGE_CHARACTERS]
+        )
 
 
 def read_report(home: Home, *, seconds: float) -> BuildReport:
@@ -185,13 +240,14 @@ def raise_failures(report: BuildReport, home: Home) -> None:
         )
 
 
-def _run(home: Home, config: Config, *, full_refresh: bool, progress: Progress) -> list[str]:
+def _run(
+    home: Home, command: Sequence[str], environment: Mapping[str, str], progress: Progress
+) -> list[str]:
     """Run the child to its end; returns the last errors it logged."""
     descriptor = lock_descriptor(home)
-    command = dbt_arguments("build", home, config, full_refresh=full_refresh)
     process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
         [sys.executable, "-m", "orchestration.dbt_child", *command, "--log-format", "json"],
-        env=dbt_environment(home, config),
+        env=dict(environment),
         cwd=PROJECT.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

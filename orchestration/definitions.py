@@ -19,6 +19,7 @@ from orchestration.defs.assets_landing import landing_assets, raw_assets
 from orchestration.defs.assets_published import published_asset
 from orchestration.defs.assets_targets import targets_assets
 from orchestration.defs.assets_warehouse import warehouse_assets
+from orchestration.defs.audit import audit_check
 from orchestration.defs.explain import explain_job
 from orchestration.defs.jobs import asset_jobs, schedules
 from orchestration.defs.quality import data_docs_asset, metrics_check
@@ -47,7 +48,7 @@ def build_definitions(home: Home) -> dg.Definitions:
             data_docs_asset(),
             compacted_asset(),
         ],
-        asset_checks=[metrics_check()],
+        asset_checks=[metrics_check(), audit_check()],
         jobs=[*jobs, explain_job()],
         schedules=schedules(config),
         sensors=[landing_sensor(home, config), *alert_sensors(home, config, jobs)],

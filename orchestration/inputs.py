@@ -68,7 +68,7 @@ def is_published(home: Home, digest: str) -> bool:
 
 def begin_build(home: Home) -> None:
     """Note that the marts are being rebuilt: nothing vouches for them until ``finish_build``."""
-    _write(_built(home), {"digest": None, "failures": []})
+    _write(_built(home), {"digest": None, "inputs": None, "failures": []})
 
 
 def finish_build(home: Home, digest: str | None, failures: Sequence[str] = ()) -> None:
@@ -79,12 +79,22 @@ def finish_build(home: Home, digest: str | None, failures: Sequence[str] = ()) -
         digest: of the inputs; None when only some of the marts were built.
         failures: names of blocking checks, most important first.
     """
-    _write(_built(home), {"digest": None if failures else digest, "failures": list(failures)})
+    vouched = None if failures else digest
+    _write(_built(home), {"digest": vouched, "inputs": digest, "failures": list(failures)})
 
 
 def withdraw(home: Home, failure: str) -> None:
     """A check after the build failed: the marts are not fit to be published."""
-    finish_build(home, None, [*failures(home), failure])
+    found = {**_last_build(home), "digest": None, "failures": [*failures(home), failure]}
+    _write(_built(home), found)
+
+
+def built_from(home: Home) -> str | None:
+    """The digest of what the marts were built from, whatever their checks said.
+
+    None when no build, or not a whole one, came to its end.
+    """
+    return _last_build(home).get("inputs")
 
 
 def failures(home: Home) -> list[str]:
@@ -92,12 +102,51 @@ def failures(home: Home) -> list[str]:
     return list(_last_build(home).get("failures") or [])
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What an audit found wrong and no later one has cleared.
+
+    ``persons``: whose rows differed; empty when only numbers that are nobody's did.
+    """
+
+    seed: int
+    rows: int
+    persons: tuple[str, ...]
+
+
+def doubt(home: Home) -> Doubt | None:
+    """What stands between the marts and publishing since an audit."""
+    if not _doubted(home).exists():
+        return None
+    kept = json.loads(_doubted(home).read_bytes())
+    return Doubt(kept["seed"], kept["rows"], tuple(kept["persons"]))
+
+
+def raise_doubt(home: Home, found: Doubt) -> None:
+    """Note that an audit found rows that differ; builds by touched keys do not mend them."""
+    _write(_doubted(home), asdict(found))
+
+
+def settle_doubt(home: Home) -> None:
+    """The rows in doubt were rebuilt from raw, or found equal to it."""
+    _doubted(home).unlink(missing_ok=True)
+
+
 def require_proven(home: Home) -> None:
-    """Refuse marts that no whole build with passing checks vouches for.
+    """Refuse marts that no whole build with passing checks vouches for, or that an audit refuted.
 
     Raises:
-        BlockedError: checks failed, the build was stopped, or only some marts were rebuilt.
+        BlockedError: checks failed, the build was stopped, only some marts were rebuilt, or an
+            audit found other rows than raw gives.
     """
+    if found := doubt(home):
+        raise BlockedError(
+            f"The marts are not published: an audit found {found.rows:,} rows that raw does not"
+            " give.",
+            why=f"It was made with --seed {found.seed}; the published copy stays as it was.",
+            fix="throughline audit tells the rows; to build all of them from raw:"
+            " throughline build --full-refresh",
+        )
     if found := failures(home):
         raise BlockedError(
             f"The marts are not published: {', '.join(found[:10])} failed.",
@@ -126,6 +175,10 @@ def _last_build(home: Home) -> dict[str, Any]:
 
 def _built(home: Home) -> Path:
     return home.dagster / "built_from.json"
+
+
+def _doubted(home: Home) -> Path:
+    return home.dagster / "audit.json"
 
 
 def _published(home: Home) -> Path:

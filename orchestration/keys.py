@@ -10,6 +10,7 @@ WAREHOUSE_POOL = "warehouse"  # limit 1: see dagster.yaml
 
 HOURLY = "hourly"
 NIGHTLY = "nightly"
+AUDIT = "audit"
 EXPLAIN_IDENTITY = "explain_identity"
 
 # Groups, in the order of the data's way.
@@ -25,6 +26,8 @@ RAW_TABLES = tuple(TABLES)
 DATA_DOCS = dg.AssetKey([QUALITY, "data_docs"])
 PUBLISHED_ANALYST = dg.AssetKey([PUBLISHED, "analyst"])
 PUBLISHED_TARGETS = dg.AssetKey([PUBLISHED, "targets"])
+# The check of the night stands on the table of whom it audits.
+AUDIT_CHECK = dg.AssetCheckKey(dg.AssetKey([MARTS, "dim_persons"]), AUDIT)
 COMPACTED_WAREHOUSE = dg.AssetKey(["warehouse", "compacted"])
 
 

@@ -19,6 +19,7 @@ from orchestration.inputs import (
     inputs_digest,
     remember_published,
     require_proven,
+    settle_doubt,
     withdraw,
 )
 from orchestration.publishing import PublishReport, publish
@@ -54,6 +55,8 @@ def build(
         begin_build(home)
         report = run_dbt_build(home, config, full_refresh=full_refresh, progress=progress)
         finish_build(home, inputs, [failure.name for failure in report.failures])
+        if full_refresh and not any(failure.kind == "model" for failure in report.failures):
+            settle_doubt(home)
         with open_warehouse(home, keys=keys, storage=config.storage) as connection:
             report = replace(report, rebuilt=rebuilt(read_increments(connection)))
     raise_failures(report, home)

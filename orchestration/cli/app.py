@@ -9,6 +9,7 @@ import typer
 
 from governance.home import HOME_VARIABLE
 from orchestration.cli import (
+    commands_audit,
     commands_connect,
     commands_explain,
     commands_home,
@@ -69,6 +70,7 @@ for _module in (
     commands_home,
     commands_explain,
     commands_identity,
+    commands_audit,
     commands_operate,
 ):
     _module.add_to(app)

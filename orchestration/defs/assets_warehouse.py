@@ -80,10 +80,10 @@ def warehouse_assets(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
                     yield event.with_metadata({**event.metadata, **described[_unique_id(event)]})
                 else:
                     yield event
-            if failure is not None:
-                finish_build(place, None, _failed(place))
-                _raise(failure, place)
             whole = set(context.selected_asset_keys) == set(context.assets_def.keys)
+            if failure is not None:
+                finish_build(place, inputs if whole else None, _failed(place))
+                _raise(failure, place)
             finish_build(place, inputs if whole else None)
 
     return build

@@ -1,7 +1,7 @@
 """The two jobs and their schedules; crons come from ``throughline.yml``.
 
-``hourly`` brings what landed to the published copy. ``nightly`` does the same, then rewrites the
-warehouse without the space of deleted rows and renders the Data Docs.
+``hourly`` brings what landed to the published copy. ``nightly`` does the same, with an audit before
+publishing, then rewrites the warehouse without the space of deleted rows and renders the Data Docs.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ def asset_jobs(assets: dg.AssetSelection) -> tuple[dg.UnresolvedAssetJobDefiniti
     return (
         dg.define_asset_job(
             keys.HOURLY,
-            selection=assets,
+            selection=assets - dg.AssetSelection.checks(keys.AUDIT_CHECK),
             description="Load what landed, build, check and publish.",
             tags=_RETRY_TAGS,
         ),
         dg.define_asset_job(
             keys.NIGHTLY,
             selection=assets | dg.AssetSelection.assets(keys.DATA_DOCS, keys.COMPACTED_WAREHOUSE),
-            description="The hourly job, the Data Docs and compaction.",
+            description="The hourly job with an audit, the Data Docs and compaction.",
             tags=_RETRY_TAGS,
         ),
     )
