@@ -12,6 +12,7 @@ from orchestration.cli import (
     commands_audit,
     commands_connect,
     commands_explain,
+    commands_history,
     commands_home,
     commands_identity,
     commands_operate,
@@ -71,6 +72,7 @@ for _module in (
     commands_explain,
     commands_identity,
     commands_audit,
+    commands_history,
     commands_operate,
 ):
     _module.add_to(app)

@@ -211,6 +211,11 @@ def show_published(screen: Console, report: PublishReport) -> None:
             f" months of events written: {report.partitions_written},"
             f" unchanged: {report.partitions_linked}"
         )
+    if report.restated:
+        screen.print(
+            f"Numbers of complete days that changed: {report.restated:,};"
+            " why: throughline restatements"
+        )
     if report.outcome == "held_back":
         screen.print("To publish it after all: throughline publish --list, then --rollback VERSION")
     _show_path(screen, report.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,11 +18,13 @@ from governance.home import Home
 from governance.keys import Keys
 from governance.progress import Progress, silent
 from governance.warehouse import open_warehouse, warehouse_lock
-from orchestration.publishing import store
-from orchestration.publishing.catalog import read_marts
+from orchestration.publishing import basis, restating, store
+from orchestration.publishing.catalog import ModelDoc, read_marts
 from orchestration.publishing.manifest import Manifest, read_manifest, write_manifest
 from orchestration.publishing.plan import TablePlan, content_digest, plan_tables
 from orchestration.publishing.writer import full_disk_is_a_user_error, write_version
+
+_log = logging.getLogger(__name__)
 
 Outcome = Literal["published", "unchanged", "held_back"]
 
@@ -31,7 +34,8 @@ class PublishReport:
     """What a publish did.
 
     ``held_back``: the warehouse holds what a rollback took back. ``version`` is the current version
-    afterwards, ``rows`` those of its tables by name.
+    afterwards, ``rows`` those of its tables by name. ``restated``: how many numbers of complete days
+    changed; None when there was no version to compare with.
     """
 
     outcome: Outcome
@@ -42,6 +46,7 @@ class PublishReport:
     partitions_linked: int
     removed: tuple[str, ...]
     seconds: float
+    restated: int | None = None
 
 
 def publish(
@@ -87,13 +92,19 @@ def publish(
             plans = plan_tables(connection, marts, progress)
             draft = _draft(connection, plans, run_id, instant, home)
             outcome, current = _compare(home, draft)
-            linked = 0
+            linked, restated = 0, None
             if outcome == "published":
+                log = next((model for model in marts if model.name == restating.MODEL), None)
+                if log is not None:
+                    restated = _restate(connection, home, config, dbt_manifest, draft.version)
+                    plans = _replanned(connection, log, plans)
+                    draft = replace(draft, tables=tuple(plan.table for plan in plans))
                 current, linked = _write(connection, home, draft, plans, progress)
+                store.switch(home, current.version, action="publish", now=instant)
+                if log is not None:
+                    basis.confirm(connection, current.version)
         finally:
             connection.close()
-        if outcome == "published":
-            store.switch(home, current.version, action="publish", now=instant)
         removed = store.prune(
             home,
             now=instant,
@@ -111,7 +122,45 @@ def publish(
         partitions_linked=linked,
         removed=removed,
         seconds=time.monotonic() - started,
+        restated=restated,
     )
+
+
+def _restate(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    config: Config,
+    dbt_manifest: Path,
+    version: str,
+) -> int | None:
+    """Log which numbers of complete days ``version`` changes; returns how many.
+
+    None without a version before that this warehouse made, or when it has other columns.
+    """
+    basis.settle(connection, {switch.version for switch in store.history(home)})
+    now = basis.read_basis(connection, config, dbt_manifest)
+    basis.remember(connection, version, now)
+    previous = store.current_version(home)
+    before = basis.basis_of(connection, previous) if previous else None
+    if previous is None or before is None:
+        return None
+    database = store.role_folder(home) / previous / store.DATABASE
+    try:
+        parts = restating.restate(connection, database, before, now)
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.IOException) as error:
+        # a version of another program, or damaged: what is new is published all the same
+        _log.warning("%s can not be compared with what was published before: %s", version, error)
+        return None
+    restating.append(connection, version, previous, parts)
+    return len({part.cell for part in parts})
+
+
+def _replanned(
+    connection: duckdb.DuckDBPyConnection, log: ModelDoc, plans: Sequence[TablePlan]
+) -> tuple[TablePlan, ...]:
+    """``plans`` with the rows the log has now; logs are no part of a version's name."""
+    (fresh,) = plan_tables(connection, [log], silent)
+    return tuple(fresh if plan.table.name == log.name else plan for plan in plans)
 
 
 def _draft(

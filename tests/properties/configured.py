@@ -9,29 +9,38 @@ import yaml
 
 from governance.config import Config, load_config
 from governance.home import Home
-from tests.properties.lives import variables
 from tests.properties.warehouse import make_home
 from tests.properties.worlds import HUB_LIMIT, KIOSK_LIMIT, SOURCES
 
 _CUT = "2026-05-01T00:00:00Z"  # two shops are believed where one takes over from the other
 
 
-def configured_home(root: Path) -> tuple[Home, Config]:
-    """A home with keys whose configuration gives what ``lives.variables`` gives."""
+def configured_home(root: Path) -> Home:
+    """A home with keys and folders, still without configuration."""
     home = make_home(root)
     home.contracts.mkdir()
-    told = variables()
-    home.config.write_text(yaml.safe_dump(_tree(told), sort_keys=False), encoding="utf-8")
     for name in SOURCES:
         (home.root / "landing" / name).mkdir(parents=True)
-    return home, load_config(home)
+    return home
+
+
+def configure(home: Home, told: dict[str, Any]) -> Config:
+    """Write a configuration that gives the variables ``told`` (lives.py)."""
+    home.config.write_text(yaml.safe_dump(_tree(told), sort_keys=False), encoding="utf-8")
+    return load_config(home)
 
 
 def _tree(told: dict[str, Any]) -> dict[str, Any]:
+    longest = told["tl_sessions"]["max_length_seconds"]
     return {
         "company": "lives",
         "time_zone": told["tl_time_zone"],
         "currency": "EUR",
+        "sessions": {
+            "timeout": f"{told['tl_sessions']['timeout_seconds']}s",
+            "scope": told["tl_sessions"]["scope"],
+            "max_length": f"{longest}s" if longest else None,
+        },
         "identity": {"hub_limit": HUB_LIMIT, "kiosk_limit": KIOSK_LIMIT},
         "sources": [_source(name, *about) for name, about in SOURCES.items()],
         "funnels": [_funnel(funnel) for funnel in told["tl_funnels"]],

@@ -13,11 +13,15 @@ import pickle
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
+from governance.config import dbt_vars, load_config
 from governance.home import Home
+from governance.keys import load_keys
+from orchestration.publishing import publish
 from tests.properties.warehouse import MODELS, PROJECT, add_raw, write_raw
 
 
@@ -29,6 +33,8 @@ class Step:
     overrides: list[dict] = field(default_factory=list)
     rates: list[dict] = field(default_factory=list)
     variables: dict | None = None  # the configuration from this step on
+    config: str | None = None  # or as throughline.yml, for what reads the home
+    publishes: bool = False
 
 
 @dataclass
@@ -77,6 +83,9 @@ def main(folder: Path) -> None:
         *("--log-level-file", "none", "--quiet", "--vars"),
     ]
     for number, step in enumerate(plan.steps, start=1):
+        if step.config:
+            home.config.write_text(step.config, encoding="utf-8")
+            step.variables = dbt_vars(load_config(home))
         if step.variables or manifest is None:
             variables = step.variables or variables
             manifest = dbtRunner().invoke(["parse", *options, json.dumps(variables)]).result
@@ -94,6 +103,15 @@ def main(folder: Path) -> None:
             names = [column[0] for column in found.description]
             rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
         told.append({row.pop("model"): row for row in rows})
+        if step.publishes:
+            publish(
+                home,
+                load_config(home),
+                load_keys(home),
+                dbt_manifest=folder / "target" / "manifest.json",
+                run_id=str(number),
+                now=datetime(2026, 7, 1, number, tzinfo=UTC),
+            )
     (folder / "strategies.json").write_text(json.dumps(told))
 
 
