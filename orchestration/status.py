@@ -163,7 +163,8 @@ def read_last_build(home: Home) -> LastBuild | None:
 def _failing_checks(home: Home, last_build: LastBuild | None) -> tuple[str, ...]:
     """What the last run found besides the failed tests dbt itself tells more about."""
     told = {failure.name for failure in last_build.failures} if last_build else set()
-    return tuple(name for name in inputs.failures(home) if name not in told)
+    audits = ["audit"] if inputs.doubt(home) else []
+    return (*audits, *(name for name in inputs.failures(home) if name not in told))
 
 
 def _published(kept: tuple[Version, ...], now: datetime) -> Published | None:
@@ -257,6 +258,8 @@ def _next_step(
     if last_build and last_build.failures:
         look = last_build.failures[0]
         return "throughline build", f"mend what {look.name} found first (see {look.path})"
+    if found := inputs.doubt(home):
+        return f"throughline audit --seed {found.seed}", "see which rows raw does not give"
     if failing_checks:
         return "throughline dev", f"see what {failing_checks[0]} found, and mend it first"
     if overrides == "broken":

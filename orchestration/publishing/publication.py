@@ -34,8 +34,8 @@ class PublishReport:
     """What a publish did.
 
     ``held_back``: the warehouse holds what a rollback took back. ``version`` is the current version
-    afterwards, ``rows`` those of its tables by name. ``restated``: how many numbers of complete days
-    changed; None when there was no version to compare with.
+    afterwards, ``rows`` those of its tables by name. ``restated``: how many numbers of complete
+    days changed; None when there was no version to compare with.
     """
 
     outcome: Outcome

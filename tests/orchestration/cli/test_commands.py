@@ -196,6 +196,22 @@ def test_marts_whose_tests_failed_are_not_published_by_hand_either(
     assert "the_ledger_balances" in capsys.readouterr().err
 
 
+def test_marts_an_audit_refuted_are_not_published_whatever_was_built_since(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built(monkeypatch)
+    inputs.raise_doubt(home, inputs.Doubt(seed=7, rows=3, persons=("p_1",)))
+    inputs.begin_build(home)
+    inputs.finish_build(home, "digest")
+    monkeypatch.setattr("orchestration.pipeline.manifest_path", lambda home: home.config)
+    assert answer(home, capsys, "status")["next_command"] == "throughline audit --seed 7"
+    home.warehouse.touch()
+    assert call(home, "publish") == 3
+    assert "an audit found 3 rows" in capsys.readouterr().err
+    inputs.settle_doubt(home)
+    assert inputs.doubt(home) is None
+
+
 def test_marts_of_a_build_that_was_cut_off_are_not_published(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
