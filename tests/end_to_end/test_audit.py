@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import duckdb
 import pytest
 
@@ -19,7 +17,6 @@ def test_a_nightly_run_does_not_publish_an_altered_row_until_all_is_built_from_r
     before = current_version(twin)
     with duckdb.connect(str(twin.warehouse)) as warehouse:
         warehouse.execute("update marts.fct_sessions set views = views + 1000")
-        rows = warehouse.execute("select count(*) from marts.fct_sessions").fetchall()[0][0]
 
     stopped = throughline(twin, "run", "nightly", check=False)
     assert stopped.returncode == 3, stopped.stdout + stopped.stderr
@@ -31,9 +28,6 @@ def test_a_nightly_run_does_not_publish_an_altered_row_until_all_is_built_from_r
     assert refused.returncode == 3
     assert "an audit found" in refused.stderr
     assert "throughline build --full-refresh" in refused.stderr
-
-    told = json.loads(throughline(twin, "audit", "--full", "--json", check=False).stdout)
-    assert told["differing"] == {"fct_sessions": rows}
 
     throughline(twin, "build", "--full-refresh")
     throughline(twin, "publish")

@@ -1,6 +1,8 @@
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false, on_schema_change='append_new_columns') }}
 
 -- A log: publishing appends to it, because only then are there two versions to compare. Builds leave it as it is.
+-- depends_on: {{ ref('rpt_metrics_daily') }}
+-- depends_on: {{ ref('rpt_active_daily') }}
 select
     cast(null as varchar) as version,
     cast(null as varchar) as previous_version,
