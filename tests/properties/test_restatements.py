@@ -1,9 +1,9 @@
 """Restatements sum to what changed, person by person, and name the cause that was planted.
 
 Forty couples lead random lives of three weeks; then to each of them happen some of: a late event, a
-copy received earlier, a merge, an override, a file read again. A version is published before and
-after, and then: more days, other rates, another time-out. What each person adds to a number is
-counted here in plain Python from the rows of the published versions.
+copy received earlier, a merge, a first log-in on a browser, an override, a file read again. A
+version is published before and after, and then: more days, other rates, another time-out. What
+each person adds to a number is counted here in plain Python from the rows of both versions.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Couple:
 
     @property
     def cause(self) -> str | None:
-        return next((cause for cause in ORDER if cause in self.causes), None)
+        known_as = {"merge" if cause == "log_in" else cause for cause in self.causes}
+        return next((cause for cause in ORDER if cause in known_as), None)
 
 
 def row(couple: str, number: int, at: datetime, source: str, **columns: object) -> dict:
@@ -72,7 +73,9 @@ def lead_lives(name: str, rng: random.Random) -> Couple:
                 rows.append(row(name, len(rows), when, "app", user_id=f"{name}_{user}"))
             if rng.random() < 0.7:
                 rows.append(pay(name, len(rows), at, user, rng))
-    causes = frozenset(cause for cause in ORDER if rng.random() < 0.3)
+    at = START + timedelta(days=rng.randrange(DAYS))
+    rows.append(row(name, len(rows), at, "app", anonymous_id=f"{name}_browser"))
+    causes = frozenset(cause for cause in (*ORDER, "log_in") if rng.random() < 0.25)
     return Couple(name, causes, rows)
 
 
@@ -95,16 +98,21 @@ def what_happens(couple: Couple, rng: random.Random) -> tuple[list[dict], list[d
     rows: list[dict] = []
     said: list[dict] = []
     name, received = couple.name, START + timedelta(days=26)
-    mine = [each for each in couple.rows if each["user_id"] == f"{name}_a"]
+    mine = [each for each in couple.rows if each.get("user_id") == f"{name}_a"]
     if "late" in couple.causes:
         at = START + timedelta(days=rng.randrange(DAYS - 1), minutes=rng.randrange(1400))
         rows.append(pay(name, 500, at, "a", rng) | {"received_at": received, "currency": "EUR"})
-        rows.append(row(name, 501, at, "app", user_id=f"{name}_a") | {"received_at": received})
+        seen = {"received_at": received, "event_name": "paid", "user_id": f"{name}_a"}
+        rows.append(row(name, 501, at, "app") | seen)
+        rows.append(row(name, 502, at + timedelta(hours=3), "app") | seen | {"is_bot": True})
     if "duplicate" in couple.causes:
         first = mine[0]
         earlier = {"received_at": first["received_at"] - timedelta(seconds=5), "position": 600}
         other = {"event_name": "paid", "content_digest": "other", "source": first["source"]}
         rows.append(first | earlier | other)
+    if "log_in" in couple.causes:
+        whose = {"user_id": f"{name}_a", "anonymous_id": f"{name}_browser"}
+        rows.append(row(name, 900, received, "app", **whose))
     if "merge" in couple.causes:
         alias = row(
             name,
@@ -244,7 +252,8 @@ def owners(told: Told, number: int) -> dict[str, str]:
     rows = read(
         told,
         number,
-        "select distinct person_id, user_id from marts.fct_events where user_id is not null",
+        "select distinct person_id, coalesce(user_id, anonymous_id) from marts.fct_events"
+        " where person_id is not null",
     )
     return {person: user.split("_")[0] for person, user in rows}
 
