@@ -45,6 +45,7 @@ def _tree(told: dict[str, Any]) -> dict[str, Any]:
         "sources": [_source(name, *about) for name, about in SOURCES.items()],
         "funnels": [_funnel(funnel) for funnel in told["tl_funnels"]],
         "revenue": {"sources": told["tl_revenue_sources"]},
+        "features": [_feature(feature) for feature in told["tl_features"]],
         "key_events": told["tl_key_events"],
         "sign_up_event": told["tl_sign_up_event"],
         "internal_users": told["tl_internal_users"],
@@ -64,6 +65,10 @@ def _source(name: str, trust: str, surface: str) -> dict[str, Any]:
         "lawful_basis": "contract" if trust == "server" else "consent",
         **cut.get(name, {}),
     }
+
+
+def _feature(feature: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in feature.items() if value}
 
 
 def _funnel(funnel: dict[str, Any]) -> dict[str, Any]:
