@@ -6,9 +6,9 @@
 """
 
 from governance.config.check import Finding, check_config
-from governance.config.dbt_vars import dbt_vars
+from governance.config.dbt_vars import dbt_vars, funnel_var
 from governance.config.editor_schema import json_schema, write_json_schema
-from governance.config.load import ConfigError, load_config, parse_config
+from governance.config.load import ConfigError, load_config, parse_config, parse_funnel
 from governance.config.mapping import Csv, FieldSpec, Mapping, Table
 from governance.config.model import (
     Alerts,
@@ -53,9 +53,11 @@ __all__ = [
     "Target",
     "check_config",
     "dbt_vars",
+    "funnel_var",
     "is_address",
     "json_schema",
     "load_config",
     "parse_config",
+    "parse_funnel",
     "write_json_schema",
 ]

@@ -9,6 +9,7 @@ from typing import Literal
 
 from governance.config.load import ConfigError, load_config
 from governance.config.model import Config, is_address
+from governance.config.tracked import unknown_names
 from governance.contracts import Contracts
 from governance.errors import UserError
 from governance.home import Home
@@ -90,21 +91,8 @@ def _rates(path: Path) -> list[Finding]:
 
 
 def _unplanned_events(config: Config, contracts: Contracts) -> list[Finding]:
+    """Warnings only: a funnel may be declared before its events are sent."""
     if not len(contracts):
         return []
-    named = dict.fromkeys(config.key_events, "key_events")
-    for funnel in config.funnels:
-        for part in (*funnel.steps, *funnel.exclusions):
-            named.setdefault(part.event, f"funnel {funnel.name!r}")
-    for feature in config.features:
-        for part in (feature, *([feature.eligible] if feature.eligible else [])):
-            named.setdefault(part.event, f"feature {feature.name!r}")
-    return [
-        Finding(
-            "warning",
-            f"{place} names the event {event!r}, which has no contract.",
-            f"Mend the name, or add contracts/{event}.json",
-        )
-        for event, place in named.items()
-        if event not in contracts
-    ]
+    found = dict.fromkeys(unknown_names(config, contracts))
+    return [Finding("warning", each.what, each.fix) for each in found]

@@ -19,6 +19,7 @@ def dbt_vars(config: Config) -> dict[str, Any]:
             "timeout_seconds": _seconds(config.sessions.timeout),
             "scope": config.sessions.scope,
             "max_length_seconds": None if longest is None else _seconds(longest),
+            "heartbeat_event": config.sessions.heartbeat_event,
         },
         "tl_identity": {
             "handover_gap_seconds": _seconds(config.identity.handover_gap),
@@ -27,7 +28,7 @@ def dbt_vars(config: Config) -> dict[str, Any]:
             "largest_share": config.identity.largest_share,
         },
         "tl_sources": [_source(source) for source in config.sources],
-        "tl_funnels": [_funnel(funnel) for funnel in config.funnels],
+        "tl_funnels": [funnel_var(funnel, config) for funnel in config.funnels],
         "tl_features": [_feature(feature) for feature in config.features],
         "tl_key_events": list(config.key_events),
         "tl_sign_up_event": config.sign_up_event,
@@ -52,10 +53,12 @@ def _source(source: Source) -> dict[str, Any]:
     }
 
 
-def _funnel(funnel: Funnel) -> dict[str, Any]:
+def funnel_var(funnel: Funnel, config: Config) -> dict[str, Any]:
+    """One funnel among ``tl_funnels``; ``config`` says what its dimensions are read from."""
+    dimensions = {dimension.name: dimension.from_ for dimension in config.dimensions}
     return {
         "name": funnel.name,
-        "version": funnel.version,
+        "version": funnel.version_with(dimensions),
         "window_seconds": _seconds(funnel.window),
         "mode": funnel.mode,
         "steps": [_step(step) for step in funnel.steps],
@@ -78,7 +81,8 @@ def _feature(feature: Feature) -> dict[str, Any]:
 
 
 def _step(step: Step | Exclusion | Feature) -> dict[str, Any]:
-    return {"event": step.event, "where": dict(step.where)}
+    where = {name: list(v) if isinstance(v, tuple) else v for name, v in step.where.items()}
+    return {"event": step.event, "where": where}
 
 
 def _seconds(span: timedelta) -> int:

@@ -10,7 +10,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from governance.config.model import Config
+from governance.config.funnel_rules import funnel_rules
+from governance.config.model import Config, Funnel
 from governance.config.rules import broken_rules
 from governance.config.source_text import Document, Fault, Path_, dotted, read_yaml
 from governance.errors import UserError
@@ -32,6 +33,8 @@ _FORMS = {
     "name": "Use small letters, digits and _, starting with a letter.",
     "memory_limit": "Write a number and a unit, such as 2GB.",
 }
+_TOO_FEW = {"steps": "One step alone leads nowhere: add the next one."}
+_TOO_MANY = {"steps": "Cut it in two, or leave out steps nobody looks at."}
 _MAPPING = ("must be a mapping of keys.", "")
 _LIST = ("must be a list.", "Write one item a line, each after a dash.")
 _PLAIN = {
@@ -95,28 +98,92 @@ def parse_config(text: str, path: Path) -> Config:
     return config
 
 
-def config_error(path: Path, faults: list[Fault]) -> ConfigError:
+def parse_funnel(text: str, file: str, config: Config) -> Funnel:
+    """One definition outside ``throughline.yml``, written as an item of its ``funnels:``.
+
+    Args:
+        text: the item alone, in a list of one, or below ``funnels:``; a name may be left out.
+        file: what messages call it.
+        config: whose dimensions it may name.
+
+    Raises:
+        ConfigError: as ``load_config``.
+    """
+    document = read_yaml(text)
+    faults, funnel = list(document.faults), None
+    place, given = _only_item(document.value)
+    if given is None and not faults:
+        faults.append(Fault(1, "", "is not one funnel.", "Write steps: and window:."))
+    elif given is not None:
+        try:
+            funnel = Funnel.model_validate({"name": "preview", **given})
+        except ValidationError as error:
+            found = (
+                _fault(detail, document, Funnel, place)
+                for detail in error.errors(include_url=False)
+            )
+            faults += [fault for fault in found if fault]
+    if funnel is not None:
+        broken = funnel_rules(place, funnel, [dimension.name for dimension in config.dimensions])
+        faults += [
+            Fault(document.line(path), dotted(path), what, fix) for path, what, fix in broken
+        ]
+    if funnel is None or faults:
+        raise config_error(
+            Path(file), faults, why="A definition is checked before anything runs.", fix=""
+        ) from None
+    return funnel
+
+
+def _only_item(value: object) -> tuple[Path_, dict[str, object] | None]:
+    """Where the one funnel of a document stands, and what it says."""
+    place: Path_ = ()
+    if isinstance(value, dict) and set(value) == {"funnels"}:
+        place, value = ("funnels",), value["funnels"]
+    if isinstance(value, list) and len(value) == 1:
+        place, value = (*place, 0), value[0]
+    return place, value if isinstance(value, dict) else None
+
+
+def config_error(
+    path: Path,
+    faults: list[Fault],
+    *,
+    why: str = "Every key of throughline.yml is checked before anything runs.",
+    fix: str = "Mend the lines named above, then run: throughline config check",
+) -> ConfigError:
     """One error for all faults of a file, in the order of its lines."""
     ordered = tuple(sorted(set(faults), key=lambda fault: (fault.line, fault.key, fault.what)))
     error = ConfigError(
         "\n".join(f"{path}, {fault}" for fault in ordered),
-        why="Every key of throughline.yml is checked before anything runs.",
-        fix="Mend the lines named above, then run: throughline config check",
+        why=why,
+        fix=fix,
     )
     error.faults = ordered
     return error
 
 
-def _fault(detail: ErrorDetails, document: Document) -> Fault | None:
-    """One of pydantic's errors in our words; None for an echo of another one."""
-    path = _real_path(detail["loc"], document)
+def _fault(
+    detail: ErrorDetails,
+    document: Document,
+    root: type[BaseModel] = Config,
+    place: Path_ = (),
+) -> Fault | None:
+    """One of pydantic's errors in our words; None for an echo of another one.
+
+    ``root``: the model that was read at ``place``.
+    """
+    path = _real_path((*place, *detail["loc"]), document)
     key = str(path[-1]) if path else ""
     context = detail.get("ctx", {})
     match detail["type"]:
         case "throughline":
             what, fix = context["what"], context["fix"]
         case "extra_forbidden":
-            what, fix = "is not a key here.", _did_you_mean(key, _keys_at(path[:-1]))
+            what, fix = (
+                "is not a key here.",
+                _did_you_mean(key, _keys_at(path[len(place) : -1], root)),
+            )
         case "missing":
             what, fix = "is required.", _REQUIRED.get(key, "")
         case "literal_error":
@@ -129,9 +196,9 @@ def _fault(detail: ErrorDetails, document: Document) -> Fault | None:
         case "too_short" if _length(document, path) >= context["min_length"]:
             return None  # the items are there but faulty, and have faults of their own
         case "too_short":
-            what, fix = f"needs at least {context['min_length']}.", ""
+            what, fix = f"needs at least {context['min_length']}.", _TOO_FEW.get(key, "")
         case "too_long":
-            what, fix = f"has more than {context['max_length']}.", ""
+            what, fix = f"has more than {context['max_length']}.", _TOO_MANY.get(key, "")
         case "greater_than_equal":
             what, fix = f"must be {context['ge']} or more.", ""
         case "less_than_equal":
@@ -166,8 +233,8 @@ def _did_you_mean(given: str, known: list[str], *, listed: bool = False) -> str:
     return "" if listed or not known else f"Known keys: {', '.join(known)}."
 
 
-def _keys_at(path: Path_) -> list[str]:
-    model: type[BaseModel] | None = Config
+def _keys_at(path: Path_, root: type[BaseModel]) -> list[str]:
+    model: type[BaseModel] | None = root
     for piece in path:
         if isinstance(piece, str) and model is not None:
             model = _model_in(model.model_fields[piece].annotation)

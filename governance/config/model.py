@@ -26,11 +26,11 @@ from governance.config.scalars import (
     DatabaseUrl,
     Duration,
     Moment,
-    Scalar,
     Schedule,
     Secret,
     Size,
     TimeZone,
+    Wanted,
     fault,
 )
 from governance.consent import LawfulBasis, Purpose
@@ -116,11 +116,20 @@ class Section(BaseModel):
 
 
 class Sessions(Section):
-    """How bursts of a person's events become sessions."""
+    """How bursts of a person's events become sessions.
+
+    Attributes:
+        timeout: a longer pause ends a session.
+        scope: whose events make one: the person's, or one device's or client's of theirs.
+        max_length: what is longer is cut into pieces of this length.
+        heartbeat_event: the event a client sends while somebody looks; without it engaged time is
+            estimated.
+    """
 
     timeout: Duration = timedelta(minutes=30)
     scope: SessionScope = "person"
     max_length: Duration | None = None
+    heartbeat_event: Text | None = None
 
 
 class Identity(Section):
@@ -206,14 +215,14 @@ class Step(Section):
     """One step of a funnel."""
 
     event: Text
-    where: dict[Text, Scalar] = {}
+    where: dict[Text, Wanted] = {}
 
 
 class Exclusion(Section):
     """An event that voids an entry when it lies strictly between two steps (counted from 1)."""
 
     event: Text
-    where: dict[Text, Scalar] = {}
+    where: dict[Text, Wanted] = {}
     after: Count
     before: Count
 
@@ -227,12 +236,22 @@ class Funnel(Section):
     mode: FunnelMode = "ordered"
     exclusions: tuple[Exclusion, ...] = ()
     breakdowns: tuple[Text, ...] = Field(default=(), max_length=3)
-    top_breakdowns: Count = 20
+    top_breakdowns: Annotated[int, Field(ge=1, le=100, strict=True)] = 20
 
     @property
     def version(self) -> str:
-        """A short hash of the definition: entries of two definitions are never mixed."""
+        """As ``version_with``, where it names no dimension."""
+        return self.version_with({})
+
+    def version_with(self, dimensions: dict[str, str]) -> str:
+        """A short hash of the definition; ``dimensions``: name -> the property each is read from.
+
+        Another definition is another version, also where only a dimension it names changed.
+        """
         definition = self.model_dump(mode="json", exclude={"name"})
+        named = {*self.breakdowns, *(n for p in (*self.steps, *self.exclusions) for n in p.where)}
+        if meant := {name: path for name, path in dimensions.items() if name in named}:
+            definition["dimensions"] = meant
         text = json.dumps(definition, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
-from governance.config.kinds import Broken, kind_rules
-from governance.config.model import (
-    FUNNEL_FIELDS,
-    Config,
-    Exclusion,
-    Feature,
-    Funnel,
-    Source,
-    Step,
-    is_address,
+from governance.config.funnel_rules import (
+    LONGEST,
+    PROPERTY,
+    WHOLE,
+    filtered,
+    funnel_rules,
+    unknown_fields,
 )
+from governance.config.kinds import Broken, kind_rules
+from governance.config.model import FUNNEL_FIELDS, Config, Source, is_address
 from governance.config.source_text import Document, Fault, Path_, dotted
 
 
@@ -24,16 +22,13 @@ def broken_rules(config: Config, document: Document, root: Path) -> list[Fault]:
     """Every rule the configuration of the home at ``root`` breaks, each at its line."""
     found = [
         *_sources(config, root),
+        *_sessions(config),
         *_dimensions(config),
         *_funnels(config),
         *_features(config),
         *_references(config),
     ]
     return [Fault(document.line(path), dotted(path), what, fix) for path, what, fix in found]
-
-
-# The names end up in JSON paths of SQL: no quotes, no control characters.
-_PROPERTY = re.compile(r"properties(?:\.[^\s.'\"\\]+(?: [^\s.'\"\\]+)*)+")
 
 
 def _sources(config: Config, root: Path) -> Broken:
@@ -52,13 +47,22 @@ def _sources(config: Config, root: Path) -> Broken:
                 yield ("sources", i, "path"), what, "Every event would count twice: part them."
 
 
+def _sessions(config: Config) -> Broken:
+    sessions = config.sessions
+    if sessions.timeout > LONGEST:
+        yield ("sessions", "timeout"), "is longer than ten years.", "Most write 30m."
+    if sessions.max_length is not None and sessions.max_length < sessions.timeout:
+        what = "is shorter than the time-out: people who only read would be cut in two."
+        yield ("sessions", "max_length"), what, "Write at least the time-out, or leave it out."
+
+
 def _dimensions(config: Config) -> Broken:
     yield from _repeated("dimensions", [dimension.name for dimension in config.dimensions])
     for i, dimension in enumerate(config.dimensions):
-        if dimension.name in FUNNEL_FIELDS:
-            what = f"{dimension.name!r} is a field of events already."
+        if dimension.name in (*FUNNEL_FIELDS, WHOLE):
+            what = f"{dimension.name!r} stands for something else already."
             yield ("dimensions", i, "name"), what, "Choose another name."
-        if not _PROPERTY.fullmatch(dimension.from_):
+        if not PROPERTY.fullmatch(dimension.from_):
             what = f"{dimension.from_!r} is not a property."
             yield ("dimensions", i, "from"), what, "Write properties.<name>."
 
@@ -67,14 +71,7 @@ def _funnels(config: Config) -> Broken:
     yield from _repeated("funnels", [funnel.name for funnel in config.funnels])
     dimensions = {dimension.name for dimension in config.dimensions}
     for i, funnel in enumerate(config.funnels):
-        yield from _exclusions(("funnels", i), funnel)
-        named: Named = [
-            (("funnels", i, "breakdowns", j), name) for j, name in enumerate(funnel.breakdowns)
-        ]
-        for section, parts in (("steps", funnel.steps), ("exclusions", funnel.exclusions)):
-            for j, part in enumerate(parts):
-                named += _filtered(("funnels", i, section, j), part)
-        yield from _fields(named, dimensions)
+        yield from funnel_rules(("funnels", i), funnel, dimensions)
 
 
 def _features(config: Config) -> Broken:
@@ -82,49 +79,16 @@ def _features(config: Config) -> Broken:
     dimensions = {dimension.name for dimension in config.dimensions}
     for i, feature in enumerate(config.features):
         here: Path_ = ("features", i)
-        named = _filtered(here, feature)
+        named = filtered(here, feature)
         if eligible := feature.eligible:
-            named += _filtered((*here, "eligible"), eligible)
+            named += filtered((*here, "eligible"), eligible)
             if (eligible.event, eligible.where) == (feature.event, feature.where):
                 yield (
                     (*here, "eligible"),
                     "is the use itself: everybody would adopt the feature at once.",
                     "Name the event that makes the feature available, or leave eligible out.",
                 )
-        yield from _fields(named, dimensions)
-
-
-def _exclusions(path: Path_, funnel: Funnel) -> Broken:
-    steps = len(funnel.steps)
-    for j, exclusion in enumerate(funnel.exclusions):
-        here = (*path, "exclusions", j)
-        for key, number in (("after", exclusion.after), ("before", exclusion.before)):
-            if number > steps:
-                yield (*here, key), f"there is no step {number}.", f"The funnel has {steps} steps."
-        if exclusion.after >= exclusion.before:
-            yield (*here, "before"), "must be a later step than after.", "Steps are counted from 1."
-
-
-Named = list[tuple[Path_, str]]
-
-
-def _filtered(path: Path_, part: Step | Exclusion | Feature) -> Named:
-    """The fields a filter names, each at its place."""
-    return [((*path, "where", name), name) for name in part.where]
-
-
-def _fields(named: Named, dimensions: set[str]) -> Broken:
-    """Every field a filter or a breakdown names must exist, or dbt would stop with an SQL error."""
-    for here, name in named:
-        if name not in FUNNEL_FIELDS and name not in dimensions and not _PROPERTY.fullmatch(name):
-            yield here, f"{name!r} is not a field of events.", _field_hint(name)
-
-
-def _field_hint(name: str) -> str:
-    if name.startswith("properties."):
-        return "The names of properties here are without quotes and backslashes."
-    close = get_close_matches(name, FUNNEL_FIELDS, 1)
-    return f"Did you mean {close[0]!r}?" if close else f"For a property write properties.{name}."
+        yield from unknown_fields(named, dimensions)
 
 
 def _references(config: Config) -> Broken:

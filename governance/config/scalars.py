@@ -26,6 +26,7 @@ _DURATION = re.compile(r"(?:\d+[smhdw])+")
 _SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?B|)", re.IGNORECASE)
+_MOST_VALUES = 100  # of one filter
 _CRON_FIELD = re.compile(r"(?:\*|\d+(?:-\d+)?|[a-z]{3}(?:-[a-z]{3})?)(?:/\d+)?", re.IGNORECASE)
 
 
@@ -62,7 +63,18 @@ def parse_scalar(value: object) -> object:
     """What a filter compares with: a text, a number, true, false or null."""
     if value is None or isinstance(value, str | bool | int | float):
         return value
-    raise fault("must be a single value.", "Write a text, a number, true, false or null.")
+    raise fault(
+        "must be a single value, or a list of them.", "Write a text, a number, true, false or null."
+    )
+
+
+def parse_wanted(value: object) -> object:
+    """What a filter compares with: one scalar, or a list of which any will do."""
+    if not isinstance(value, list | tuple):
+        return parse_scalar(value)
+    if not 1 <= len(value) <= _MOST_VALUES:
+        raise fault(f"needs between 1 and {_MOST_VALUES} values.", "Write them as [pro, team].")
+    return tuple(parse_scalar(each) for each in value)
 
 
 def parse_size(value: object) -> int:
@@ -211,6 +223,10 @@ Duration = Annotated[
     _text(r"^(\d+[smhdw])+$", "30m"),
 ]
 Scalar = Annotated[str | bool | int | float | None, BeforeValidator(parse_scalar)]
+Wanted = Annotated[
+    str | bool | int | float | tuple[str | bool | int | float | None, ...] | None,
+    BeforeValidator(parse_wanted),
+]
 Size = Annotated[
     int,
     BeforeValidator(parse_size),

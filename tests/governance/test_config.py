@@ -97,6 +97,15 @@ def test_a_fault_names_file_line_key_and_fix(home: Home) -> None:
             MINIMAL + "sessions: {timeout: -5m}\n",
             "line 4: sessions.timeout: '-5m' is not a",
         ),
+        (
+            MINIMAL + "sessions: {timeout: 30m, max_length: 20m}\n",
+            "line 4: sessions.max_length: is shorter than the time-out",
+        ),
+        (MINIMAL + "sessions: {timeout: 999w}\n", "line 4: sessions.timeout: .* ten years"),
+        (
+            MINIMAL + "dimensions: [{name: all, from: properties.x}]\n",
+            "line 4: dimensions\\[0\\].name: 'all' stands for something else",
+        ),
         (MINIMAL + "sessions: {timeout: 30}\n", "line 4: sessions.timeout: 30 .* 30m, 24h, 7d"),
         (
             MINIMAL + "sessions:\n  scope: persons\n",
@@ -272,7 +281,22 @@ def test_a_filter_keeps_the_type_of_what_it_compares_with(written: str, value: o
         ("window: 7d", "", "window: is required. .*7d"),
         ("[{event: sign_up}, ", "[", "steps: needs at least 2"),
         ("window: 7d", "window: 7d\n    mode: orderd", "mode: .*Did you mean 'ordered'"),
-        (": pro", ": [pro]", r"steps\[1\].where.properties.plan: must be a single value"),
+        (": pro", ": [[pro]]", r"steps\[1\].where.properties.plan: must be a single value"),
+        (": pro", ": []", r"steps\[1\].where.properties.plan: needs between 1 and 100 values"),
+        ("window: 7d", "window: 0d", "window: '0d' is not longer than nothing"),
+        ("window: 7d", "window: -7d", "window: '-7d' is not a duration"),
+        ("window: 7d", "window: 600w", "window: is longer than ten years"),
+        ("[{event: sign_up}, ", "[" + "{event: sign_up}, " * 10, "steps: has more than 10"),
+        (
+            "window: 7d",
+            "window: 7d\n    top_breakdowns: 3000",
+            "top_breakdowns: must be 100 or less",
+        ),
+        (
+            "window: 7d",
+            "window: 7d\n    breakdowns: [surface, surface]",
+            r"breakdowns\[1\]: 'surface' is named twice",
+        ),
         ("properties.plan", "plam", r"steps\[1\].where.plam: 'plam' is not a field of events"),
         ("properties.plan", "contry", r"steps\[1\].where.contry: .*Did you mean 'country'"),
         ("properties.plan", '"properties.a\'b"', ".*is not a field of events. .*without quotes"),
@@ -296,11 +320,44 @@ def test_a_filter_keeps_the_type_of_what_it_compares_with(written: str, value: o
             "window: 7d\n    exclusions: [{event: x, after: 2, before: 1}]",
             r"exclusions\[0\].before: must be a later step",
         ),
+        (
+            "window: 7d",
+            "window: 7d\n    exclusions: [{event: x, after: 1, before: 1}]",
+            r"exclusions\[0\].before: must be a later step",
+        ),
+        (
+            "{properties.plan: pro}}]",
+            "{properties.plan: pro}}, {event: paid}]\n"
+            "    exclusions: [{event: order, after: 1, before: 3}]",
+            r"exclusions\[0\]: 'order' is what step 2 .* Every entry would be void",
+        ),
     ],
 )
 def test_a_wrong_funnel_is_reported(old: str, new: str, expected: str) -> None:
     line = only_fault(MINIMAL + FUNNEL.replace(old, new))
     assert re.search(r"funnels\[0\]\." + expected, line), line
+
+
+@pytest.mark.parametrize(
+    "exclusion",
+    [
+        "{event: order, where: {properties.plan: free}, after: 1, before: 3}",
+        "{event: order, after: 2, before: 3}",
+        "{event: sign_up, after: 1, before: 3}",
+    ],
+)
+def test_an_exclusion_may_name_the_event_of_a_step_it_does_not_cover(exclusion: str) -> None:
+    steps = FUNNEL.replace("pro}}]", f"pro}}}}, {{event: paid}}]\n    exclusions: [{exclusion}]")
+    assert parse(MINIMAL + steps).funnels[0].exclusions
+    unordered = steps.replace(exclusion, "{event: order, after: 1, before: 3}") + "    mode: any\n"
+    assert parse(MINIMAL + unordered).funnels[0].exclusions
+
+
+def test_a_filter_may_name_several_values() -> None:
+    config = parse(MINIMAL + FUNNEL.replace(": pro", ": [pro, 5, null]"))
+    assert config.funnels[0].steps[1].where["properties.plan"] == ("pro", 5, None)
+    (funnel,) = dbt_vars(config)["tl_funnels"]
+    assert funnel["steps"][1]["where"] == {"properties.plan": ["pro", 5, None]}
 
 
 def test_funnels_need_their_own_names() -> None:
@@ -342,6 +399,19 @@ def test_the_version_of_a_funnel_follows_its_definition_and_not_its_name() -> No
     changed = parse(MINIMAL + FUNNEL.replace("7d", "8d")).funnels[0]
     assert renamed.version == rewritten.version == base.version
     assert changed.version != base.version
+
+
+def test_another_source_of_a_dimension_is_another_version_of_the_funnels_that_name_it() -> None:
+    cut = FUNNEL + "    breakdowns: [tier]\ndimensions: [{name: tier, from: properties.plan}]\n"
+    versions = {
+        dbt_vars(parse(MINIMAL + text))["tl_funnels"][0]["version"]
+        for text in (cut, cut.replace("from: properties.plan", "from: properties.tier"))
+    }
+    assert len(versions) == 2
+    other = FUNNEL + "dimensions: [{name: tier, from: properties.tier}]\n"
+    assert dbt_vars(parse(MINIMAL + other))["tl_funnels"][0]["version"] == (
+        parse(MINIMAL + FUNNEL).funnels[0].version
+    )
 
 
 def test_the_fields_a_funnel_may_name_are_those_of_the_dbt_macro() -> None:
@@ -386,7 +456,12 @@ def test_dbt_vars_are_plain_json_and_complete() -> None:
         "tl_company": "acme",
         "tl_time_zone": "UTC",
         "tl_currency": "EUR",
-        "tl_sessions": {"timeout_seconds": 1800, "scope": "person", "max_length_seconds": 43200},
+        "tl_sessions": {
+            "timeout_seconds": 1800,
+            "scope": "person",
+            "max_length_seconds": 43200,
+            "heartbeat_event": None,
+        },
         "tl_identity": {
             "handover_gap_seconds": 1800,
             "hub_limit": 50,

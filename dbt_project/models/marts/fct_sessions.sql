@@ -1,5 +1,6 @@
 {{ config(materialized='by_key', key='person_id') }}
 
+{%- set heartbeat = var('tl_sessions').get('heartbeat_event') -%}
 with
     events as (
         select
@@ -9,12 +10,18 @@ with
             sessions.position,
             sessions.occurred_at,
             sessions.event_key,
-            -- time between two events counts as engaged up to a minute; there are no heartbeats
+            -- without heartbeats the time between two events counts as engaged up to a minute
             case
                 when sessions.position > 1
                 then least({{ microseconds_between('sessions.previous_at', 'sessions.occurred_at') }}, 60000000)
                 else 0
             end as engaged_microseconds,
+            {% if heartbeat -%}
+                case
+                    when sessions.is_interactive and events.event_name in {{ text_list([heartbeat]) }}
+                    then epoch_us(sessions.occurred_at)  -- 10000000
+                end as heartbeat,
+            {%- endif %}
             events.event_id,
             events.event_type,
             events.surface,
@@ -42,7 +49,12 @@ with
             person_id,
             min(occurred_at) filter (is_interactive) as started_at,
             max(occurred_at) filter (is_interactive) as ended_at,
-            sum(engaged_microseconds) / 1e6 as engaged_seconds,
+            {% if heartbeat -%} count(distinct heartbeat)
+            {%- else -%} 0
+            {%- endif %} as heartbeats,
+            case
+                when heartbeats > 0 then 10 * (heartbeats - 1) + 5 else sum(engaged_microseconds) / 1e6
+            end as engaged_seconds,
             count(*) filter (is_interactive) as events,
             count(*) filter (is_interactive and event_type in ('page', 'screen')) as views,
             arg_min(page_path, position) filter (event_type = 'page') as entry_page,
@@ -88,12 +100,14 @@ select
     engaged.session_id,
     engaged.person_id,
     cast(row_number() over (person) as integer) as session_number,
+    lag(engaged.session_id) over (person) is null as is_first,
     lag(engaged.session_id) over (person) as previous_session_id,
     engaged.started_at,
     engaged.ended_at,
     cast({{ to_local('engaged.started_at') }} as date) as started_date,
     cast({{ seconds_between('engaged.started_at', 'engaged.ended_at') }} as double) as duration_seconds,
     cast(engaged.engaged_seconds as double) as engaged_seconds,
+    engaged.heartbeats = 0 as is_engaged_time_estimated,
     cast(engaged.events as integer) as events,
     cast(engaged.views as integer) as views,
     engaged.entry_page,
@@ -135,6 +149,7 @@ window
         'event_key', 'event_type', 'surface', 'platform', 'country', 'page_path', 'screen', 'is_bot', 'is_internal_traffic',
         'is_key_event', 'revenue_reporting'
     ] %}
+    {%- if heartbeat %} {%- do shown.append('event_name') -%} {%- endif %}
     {%- for dimension in var('tl_dimensions') %}
         {%- do shown.extend(['event_id', 'properties', 'properties_unreviewed']) %}
     {%- endfor %}

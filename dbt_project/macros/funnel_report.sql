@@ -1,0 +1,176 @@
+{#- The report over the entries of funnels, by step and segment: of each local day, where an entry counts; or of all
+    days together (`of_days=false`), where a person counts once: by the deepest of their entries, then the latest. The
+    columns of both are the same but for entry_date. A person may stand in several segments, once in each. -#}
+{%- macro funnel_report(of_days=true) -%}
+{%- set day = 'entry_date, ' if of_days else '' -%}
+with
+    funnels as (select * from {{ ref('int_funnels') }}),
+
+    entries as (
+        select
+            entries.funnel,
+            entries.person_id,
+            entries.entry_date,
+            entries.entered_at,
+            entries.depth,
+            [
+                entries.step_1_at,
+                entries.step_2_at,
+                entries.step_3_at,
+                entries.step_4_at,
+                entries.step_5_at,
+                entries.step_6_at,
+                entries.step_7_at,
+                entries.step_8_at,
+                entries.step_9_at,
+                entries.step_10_at
+            ] as step_times,
+            entries.window_closed,
+            entries.is_void,
+            [entries.breakdown_1, entries.breakdown_2, entries.breakdown_3] as breakdown_values,
+            funnels.steps,
+            funnels.breakdowns,
+            funnels.top_breakdowns
+        from {{ ref('fct_funnel_entries') }} as entries
+        inner join funnels on entries.funnel = funnels.funnel
+    ),
+
+    broken_down as (
+        select entries.*, entries.breakdowns[place] as segment_set, entries.breakdown_values[place] as value
+        from entries
+        cross join unnest(range(1, len(entries.breakdowns) + 1)) as places(place)
+    ),
+
+    -- a missing value is shown as such and takes nobody's place
+    ranked_values as (
+        select
+            funnel,
+            segment_set,
+            value,
+            row_number() over (partition by funnel, segment_set order by count(*) desc, value) as value_rank
+        from broken_down
+        where not is_void and value <> '(none)'
+        group by funnel, segment_set, value
+    ),
+
+    segments as (
+        select entries.*, 'all' as segment_set, 'all' as segment
+        from entries
+        union all
+        select
+            broken_down.* exclude (value),
+            case
+                when broken_down.value = '(none)'
+                then '(none)'
+                when ranked_values.value_rank <= broken_down.top_breakdowns
+                then broken_down.value
+                else '(other)'
+            end as segment
+        from broken_down
+        left join
+            ranked_values
+            on broken_down.funnel = ranked_values.funnel
+            and broken_down.segment_set = ranked_values.segment_set
+            and broken_down.value = ranked_values.value
+    ),
+
+    steps as (
+        select
+            funnel,
+            person_id,
+            entry_date,
+            entered_at,
+            depth,
+            step,
+            segment_set,
+            segment,
+            not is_void as counts,
+            not is_void and window_closed as counts_in_rates,
+            depth >= step as reached,
+            {{ seconds_between('entered_at', 'step_times[step]') }} as seconds
+        from segments
+        cross join unnest(range(1, segments.steps + 1)) as ordinals(step)
+    ),
+
+    -- whoever can be counted: what they entered, what they did, and what they still can do
+    {% if of_days -%}
+        counted_once as (
+            select
+                *,
+                counts as has_entered,
+                counts and reached as has_converted,
+                counts_in_rates as has_closed,
+                counts_in_rates and reached as has_closed_converted,
+                counts and not counts_in_rates as is_open
+            from steps
+        ),
+    {%- else -%}
+        counted_once as (
+            select
+                funnel,
+                step,
+                segment_set,
+                segment,
+                bool_or(counts) as has_entered,
+                bool_or(counts and reached) as has_converted,
+                bool_or(counts_in_rates) as has_closed,
+                bool_or(counts_in_rates and reached) as has_closed_converted,
+                bool_or(counts and not counts_in_rates) as is_open,
+                max_by(seconds, {depth:depth, entered_at:entered_at}) filter (counts_in_rates and reached) as seconds
+            from steps
+            group by funnel, person_id, step, segment_set, segment
+        ),
+    {%- endif %}
+
+    counted as (
+        select
+            funnel,
+            {{ day }}
+            step,
+            segment_set,
+            segment,
+            count(*) filter (has_entered) as entered,
+            count(*) filter (has_converted) as converted,
+            count(*) filter (has_closed) as closed_entered,
+            count(*) filter (has_closed_converted) as closed_converted,
+            count(*) filter (is_open and not has_converted) as censored,
+            count(*) filter (not has_entered) as void_entries,
+            quantile_cont(seconds, [0.5, 0.9, 0.95]) filter (has_closed_converted) as quantiles
+        from counted_once
+        group by funnel, {{ day }} step, segment_set, segment
+    )
+
+select
+    counted.funnel,
+    funnels.version,
+    {% if of_days -%} counted.entry_date, {%- endif %}
+    cast(counted.step as integer) as step,
+    funnels.step_events[counted.step] as step_event,
+    counted.segment_set,
+    counted.segment,
+    counted.entered,
+    counted.converted,
+    counted.closed_entered,
+    counted.closed_converted,
+    counted.closed_converted / nullif(
+        lag(counted.closed_converted, 1, counted.closed_entered) over (
+            partition by counted.funnel, {% if of_days -%} counted.entry_date, {%- endif %} counted.segment_set, counted.segment order by counted.step
+        ),
+        0
+    ) as step_rate,
+    1 - step_rate as drop_off_rate,
+    counted.closed_converted / nullif(counted.closed_entered, 0) as total_rate,
+    cast(counted.quantiles[1] as double) as p50_seconds,
+    cast(counted.quantiles[2] as double) as p90_seconds,
+    cast(counted.quantiles[3] as double) as p95_seconds,
+    counted.censored / nullif(counted.entered, 0) as censored_share,
+    counted.void_entries
+    {%- if of_days %},
+    -- the last start the day can have is a microsecond before its end
+    coalesce(
+        {{ data_until() }} >= {{ day_end_utc('counted.entry_date') }} + to_seconds(funnels.window_seconds), false
+    ) as is_complete
+    {%- endif %}
+from counted
+inner join funnels on counted.funnel = funnels.funnel
+{%- endmacro -%}
