@@ -266,7 +266,7 @@ class Feature(Section):
 
     name: Slug
     event: Text
-    where: dict[Text, Scalar] = {}
+    where: dict[Text, Wanted] = {}
     eligible: Step | None = None
 
 

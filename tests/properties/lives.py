@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from tests.properties.worlds import START, VARIABLES, record
+from tests.properties.worlds import SOURCES, START, VARIABLES, record
 
 SPAN = timedelta(days=60)
 CURRENCIES = ("EUR", "USD", "CHF", None)
@@ -47,7 +47,8 @@ def variables(scope: str = "person", max_length_seconds: int | None = None) -> d
             {"name": "basket", "event": "added", "where": {}, "eligible": None},
             {"name": "pro", **pro, "eligible": {"event": "viewed", "where": {"channel": "direct"}}},
         ],
-        "tl_internal_users": ["l0003_u0", "l0011_u1"],
+        # not the smallest of their persons, which become internal when an alias joins them
+        "tl_internal_users": ["l0003_u0", *(f"l{number:04}_u1" for number in range(4, 1000, 7))],
         "tl_dimensions": [{"name": "plan", "from": "properties.plan"}],
         "tl_revenue_sources": ["backend", "shop"],
         "tl_funnels": [
@@ -71,7 +72,10 @@ class Loaded:
 
 @dataclass
 class Life:
-    """``moves`` of one life, in the order of time; ``steps``: how many loads there are."""
+    """``moves`` of one life, in the order of time; ``steps``: how many loads there are.
+
+    One more comes behind them, which only takes back and mends what some lives said before.
+    """
 
     name: str
     rng: random.Random
@@ -93,6 +97,8 @@ class Life:
             (2, self.subscribe),
             (2, self.change_a_row),
             (4, self.arrive_again),
+            (4, self.serve),
+            (3, self.mend),
         ]
         weights = [weight for weight, _ in kinds]
         for _ in range(moves):
@@ -228,7 +234,43 @@ class Life:
             other |= {"content_digest": "other", "event_name": "viewed", "anonymous_id": named}
         if self.rng.random() < 0.2:
             other |= {"disposition": "stripped", "strip_reason": "missing"}
-        self.loaded.append(Loaded(self.rng.randrange(first.step, self.steps), other))
+        self.loaded.append(Loaded(self._later(first), other))
+
+    def _again(self, first: Loaded, changed: dict) -> None:
+        """Another copy, with a later load than the first; half of them when all else is quiet."""
+        step = self.rng.choice([self._later(first), self.steps])
+        self.loaded.append(Loaded(step, first.row | changed))
+
+    def serve(self) -> None:
+        """What a server says around a visit: it belongs to the session, until it is withdrawn."""
+        who = self.rng.choice([{"user_id": self._user()}, {"anonymous_id": self._browser()}])
+        at = self.now + timedelta(minutes=self.rng.choice([0, 5, 29, 31, 60]))
+        self._add("backend", at, event_name=self.rng.choice(["paid", "looked"]), **who)
+        if self.rng.random() < 0.4:
+            first = self.loaded[-1]
+            gone = {"disposition": "stripped", "strip_reason": "denied"}
+            self._again(first, gone | {"position": len(self.loaded)})
+
+    def mend(self) -> None:
+        """An earlier copy of one subject's event, which says when and whence otherwise."""
+        events = [part for part in self.loaded if part.row["source"] in ("web", "app")]
+        if not events:
+            return
+        first = self.rng.choice(events)
+        row = first.row
+        mended = {
+            "occurred_at": row["occurred_at"] + timedelta(minutes=self.rng.choice([-40, 1, 2000])),
+            "is_interactive": not row["is_interactive"],
+            "client_session_id": f"{self.name}_mended",
+            "utm_source": "partner",
+            "country": "AT",
+        }
+        kept = {name: value for name, value in mended.items() if self.rng.random() < 0.4}
+        before = {"received_at": row["received_at"] - timedelta(seconds=7)}
+        self._again(first, before | {"position": len(self.loaded), "content_digest": "m"} | kept)
+
+    def _later(self, first: Loaded) -> int:
+        return self.rng.randrange(min(first.step, self.steps - 1), self.steps)
 
     # --- how it is written ------------------------------------------------------------------------
 
@@ -286,6 +328,28 @@ class Life:
 
     def _user(self) -> str:
         return f"{self.name}_u{self.rng.choice([0, 0, 0, 1, 2])}"
+
+
+END = START + SPAN + timedelta(days=90)  # behind every life
+
+
+def come_again(name: str) -> list[dict]:
+    """A last visit of a life, at which funnels begin: its windows and session are open then."""
+    about = {"event_name": "viewed", "event_type": "page", "page_path": "/"}
+    row = record("web", name, 9000, END, anonymous_id=f"{name}_a0", **about)
+    return [row | {"position": 9000, "record_kind": "event"}]
+
+
+def passed(by: timedelta = timedelta(days=30)) -> list[dict]:
+    """One record of every source, long after all lives: nothing happens but that time has passed.
+
+    Somebody of their own sends them, so no life is touched; windows close and sessions end.
+    """
+    rows = []
+    for number, source in enumerate(SOURCES):
+        row = record(source, "later", number, END + by, user_id="later_u0")
+        rows.append(row | {"position": number, "record_kind": "event"})
+    return rows
 
 
 def rates(step: int) -> list[dict]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -124,6 +125,42 @@ def _reverse(key: exp.Expression) -> None:
 
 def _become(node: exp.Expression, other: type[exp.Expression]) -> None:
     node.replace(other(**node.args))
+
+
+# --- What became of them --------------------------------------------------------------------------
+
+
+@dataclass
+class Tally:
+    """What became of mutants, by ``model: what``: one that anything notices is caught.
+
+    ``caught_by`` of a mutant: what noticed it; None: nothing; ``error…``: it was no query.
+    """
+
+    found: dict[str, str | None] = field(default_factory=dict)
+
+    def add(self, mutant: Mutant, caught_by: str | None) -> None:
+        print(f"{mutant.model}: {mutant.what}: {caught_by}"[:300], flush=True)  # noqa: T201
+        name = f"{mutant.model}: {mutant.what}"
+        if self.found.get(name) is None:
+            self.found[name] = caught_by
+
+    def has_caught(self, share: float, explained: Path) -> None:
+        """Fails unless every survivor is explained and that share of what can be noticed was.
+
+        ``explained``: JSON, survivor -> {"is": equivalent | elsewhere | missed, "why": …};
+        ``elsewhere``: a unit or data test notices it.
+        """
+        known = json.loads(explained.read_text())
+        survivors = [name for name, found in self.found.items() if found is None]
+        unexplained = [name for name in survivors if name not in known]
+        assert not unexplained, "\n".join(unexplained)
+        kinds = Counter(known[name]["is"] for name in survivors)
+        broken = sum(bool(found and found.startswith("error")) for found in self.found.values())
+        caught = len(self.found) - len(survivors) - broken
+        print(f"{caught} caught, survivors {dict(kinds)}, {broken} were no queries")  # noqa: T201
+        noticed = caught + kinds["elsewhere"]
+        assert noticed >= share * (noticed + kinds["missed"])
 
 
 # --- The models downstream ------------------------------------------------------------------------

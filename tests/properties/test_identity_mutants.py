@@ -6,9 +6,7 @@ change one thing each in the compiled SQL; those that survive are listed with th
 
 from __future__ import annotations
 
-import json
 import random
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ from governance.dbt_session import hmac_pads
 from governance.keys import load_keys
 from tests.properties import identity_oracle as oracle
 from tests.properties import test_identity_and_sessions as tests
-from tests.properties.mutants import Chain, Mutant, RunawayError, mutants_of
+from tests.properties.mutants import Chain, Mutant, RunawayError, Tally, mutants_of
 from tests.properties.warehouse import MODELS, build, make_home, write_raw
 from tests.properties.worlds import (
     GAP,
@@ -173,21 +171,8 @@ def test_hubs_are_counted_before_anything_is_set_aside(built: Mutated) -> None:
 @pytest.mark.long
 def test_nine_of_ten_mechanical_mutants_are_caught(built: Mutated) -> None:
     """Of those that are not equivalent; a unit or data test that notices counts as well."""
-    known = json.loads(SURVIVORS.read_text())
-    survivors, caught, broken = [], 0, 0
+    tally = Tally()
     for model in MUTATED:
         for mutant in mutants_of(model, built.chain.sql[model]):
-            found = built.caught_by(mutant)
-            print(f"{mutant.model}: {mutant.what}: {found}"[:300], flush=True)  # noqa: T201
-            if found is None:
-                survivors.append(f"{mutant.model}: {mutant.what}")
-            elif found.startswith("error"):
-                broken += 1  # no query: nothing had to notice it
-            else:
-                caught += 1
-    unexplained = [line for line in survivors if line not in known]
-    assert not unexplained, "\n".join(unexplained)
-    kinds = Counter(known[line]["is"] for line in survivors)
-    print(f"{caught} caught, survivors {dict(kinds)}, {broken} were no queries")  # noqa: T201
-    noticed = caught + kinds["elsewhere"]
-    assert noticed >= CAUGHT * (noticed + kinds["missed"])
+            tally.add(mutant, built.caught_by(mutant))
+    tally.has_caught(CAUGHT, SURVIVORS)

@@ -55,11 +55,11 @@ where
     session_id is not null
 
     {% call touched() %}
+    -- int_session_bounds is a function of these columns, person by person
+    {{ accounted_for(ref('int_session_bounds')) }}
     select person_id
-    from {{ any_change(ref('int_session_bounds'), ['person_id']) }}
-    union all
-    select person_id
-    from {{ any_change(ref('int_session_events'), ['person_id']) }}
+    from
+        {{ changes(ref('int_session_events'), ['event_key', 'session_id', 'person_id', 'occurred_at', 'position']) }}
     union all
     select person_id
     from {{ changes(ref('int_event_persons'), ['event_key', 'person_id']) }}

@@ -174,9 +174,8 @@ qualify
     row_number() over (partition by funnel, person_id, entry_date order by len(step_times) desc, entered_at desc) = 1
 
     {% call touched() %}
-    select person_id
-    from {{ any_change(ref('int_funnel_moments'), ['person_id']) }}
-    union all
+    -- without the next interactive event, which mode any does not look at, moments are a function of events
+    {{ accounted_for(ref('int_funnel_moments')) }}
     select person_id
     from {{ any_change(ref('int_funnel_events'), ['person_id']) }}
     {% endcall %}

@@ -116,11 +116,15 @@ from entries
 {%- endif %}
 
     {% call touched() %}
-    {%- for model in ['int_funnel_ordered_attempts', 'int_funnel_unordered_attempts', 'int_funnel_moments', 'int_funnel_events'] %}
-        select person_id
-        from {{ any_change(ref(model), ['person_id']) }}
-        union all
-    {%- endfor %}
+    -- attempts of mode any and opening events change with the events alone
+    {{ accounted_for(ref('int_funnel_unordered_attempts')) }}
+    {{ accounted_for(ref('int_funnel_moments')) }}
+    select person_id
+    from {{ any_change(ref('int_funnel_ordered_attempts'), ['person_id']) }}
+    union all
+    select person_id
+    from {{ any_change(ref('int_funnel_events'), ['person_id']) }}
+    union all
     {%- if has_breakdowns or dimensions %}
         -- what is told of the opening event
         select moments.person_id

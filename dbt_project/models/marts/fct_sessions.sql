@@ -19,7 +19,7 @@ with
             {% if heartbeat -%}
                 case
                     when sessions.is_interactive and events.event_name in {{ text_list([heartbeat]) }}
-                    then epoch_us(sessions.occurred_at)  -- 10000000
+                    then divide(epoch_us(sessions.occurred_at), 10000000)
                 end as heartbeat,
             {%- endif %}
             events.event_id,

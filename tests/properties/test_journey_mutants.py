@@ -1,0 +1,176 @@
+"""The journeys notice what is wrong with sessions and funnels: mutants of their models.
+
+Those made by hand are the mistakes such models are known for. The mechanical ones (``make
+test-long``) change one thing each in the SQL; those that survive are listed with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.properties.mutants import Mutant, RunawayError, Tally, mutants_of
+from tests.properties.test_journeys import RULES, Judged, judged_funnels, judged_sessions
+
+CAUGHT = 0.9
+SURVIVORS = Path(__file__).with_name("surviving_journey_mutants.json")
+# One group of people each; every mutant is written and run over all of them.
+SHAPES = ("ordered_abc", "ordered_half", "strict_aab", "strict_ab", "any_narrow", "any_abc")
+SESSIONS = (
+    "int_session_events",
+    "int_session_bounds",
+    "int_event_sessions",
+    "int_session_channels",
+    "fct_sessions",
+)
+FUNNELS = (
+    "int_funnels",
+    "int_funnel_exclusions",
+    "int_funnel_events",
+    "int_funnel_moments",
+    "int_funnel_ordered_attempts",
+    "int_funnel_unordered_attempts",
+    "fct_funnel_entries",
+    "rpt_funnel_daily",
+    "funnel_totals",
+)
+
+
+def caught_by(judged: Judged, mutant: Mutant) -> str | None:
+    """What notices a mutant; None: nothing."""
+    try:
+        with judged.chain.mutated(mutant):
+            try:
+                return next(iter(judged.differences()), None)
+            except duckdb.Error as error:  # it cannot even be compared
+                return f"cannot be compared: {error}"
+    except RunawayError as runaway:
+        return f"what it costs: {runaway}"
+    except duckdb.Error as error:
+        return f"error: {error}"
+
+
+@pytest.fixture(scope="module")
+def sessions() -> Judged:
+    return judged_sessions(600, 20260603, RULES["person, cut"])
+
+
+@pytest.fixture(scope="module")
+def funnels() -> Judged:
+    return judged_funnels(900, 20260604, SHAPES)[0]
+
+
+def test_without_a_change_nothing_is_caught(sessions: Judged, funnels: Judged) -> None:
+    for judged, model in ((sessions, SESSIONS[0]), (funnels, FUNNELS[2])):
+        assert caught_by(judged, Mutant(model, "none", judged.chain.sql[model])) is None
+
+
+def by_hand(judged: Judged, model: str, old: str, new: str) -> str | None:
+    """What notices ``old`` written as ``new``; the text must be there."""
+    sql = judged.chain.sql[model]
+    assert old in sql, old
+    found = caught_by(judged, Mutant(model, "by hand", sql.replace(old, new)))
+    assert found is None or not found.startswith("error"), found
+    return found
+
+
+LOOK_BACK = "where events.is_interactive and events.occurred_at > timestamp '2026-03-28 12:00' and"
+OF_SESSIONS: dict[str, tuple[str, str, str]] = {
+    "what came before the look-back window is not seen": (
+        "int_session_events",
+        "where events.is_interactive and",
+        LOOK_BACK,
+    ),
+    "numbers of sessions restart every day": (
+        "fct_sessions",
+        "partition by engaged.person_id order",
+        "partition by engaged.person_id, cast(engaged.started_at as date) order",
+    ),
+    "a session never ends": ("fct_sessions", ">= (", "is not null or null = ("),
+    "days begin at midnight in UTC": (
+        "fct_sessions",
+        "timezone('Europe/Berlin', timezone('UTC', engaged.started_at))",
+        "engaged.started_at",
+    ),
+    "the time-out itself ends a session": (
+        "int_session_events",
+        "occurred_at - previous_at > interval",
+        "occurred_at - previous_at >= interval",
+    ),
+    "a server's event stretches the session": (
+        "int_session_events",
+        "where events.is_interactive and",
+        "where",
+    ),
+    "a burst is never cut": ("int_session_events", "as piece", "* 0 as piece"),
+}
+OF_FUNNELS: dict[str, tuple[str, str, str]] = {
+    "what came before the look-back window is not seen": (
+        "int_funnel_events",
+        "not is_bot",
+        "not is_bot and occurred_at > timestamp '2026-03-28 12:00'",
+    ),
+    "the first start of a day is the only one": (
+        "int_funnel_ordered_attempts",
+        "order by len(step_times) desc, entered_at desc",
+        "order by entered_at, len(step_times) desc",
+    ),
+    "the window is forgotten": (
+        "int_funnel_ordered_attempts",
+        "least(attempts.closes_at, attempts.next_interactive_at)",
+        "coalesce(attempts.next_interactive_at, moments.occurred_at)",
+    ),
+    "windows are closed from the beginning": (
+        "fct_funnel_entries",
+        ", false) as window_closed",
+        ", true) or true as window_closed",
+    ),
+    "an event serves two steps": (
+        "int_funnel_moments",
+        "then contested_ends.tied_until",
+        "then present.steps",
+    ),
+    "days of the report are not those of the entries": (
+        "int_funnel_moments",
+        "any_value(occurred_date)",
+        "cast(any_value(occurred_at) as date)",
+    ),
+    "void entries count": ("rpt_funnel_daily", "not is_void as counts", "true as counts"),
+    "open windows count in rates": (
+        "rpt_funnel_daily",
+        "not is_void and window_closed",
+        "not is_void",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", OF_SESSIONS)
+def test_a_known_mistake_with_sessions_is_caught(sessions: Judged, mistake: str) -> None:
+    assert by_hand(sessions, *OF_SESSIONS[mistake])
+
+
+@pytest.mark.parametrize("mistake", OF_FUNNELS)
+def test_a_known_mistake_with_funnels_is_caught(funnels: Judged, mistake: str) -> None:
+    assert by_hand(funnels, *OF_FUNNELS[mistake])
+
+
+@pytest.mark.long
+def test_nine_of_ten_mechanical_mutants_are_caught(sessions: Judged, funnels: Judged) -> None:
+    """Of those that are not equivalent. What differs by scope is mutated in every scope."""
+    tally = Tally()
+    others: list[Callable[[], Judged]] = [
+        lambda: judged_sessions(600, 20260605, RULES["device"]),
+        lambda: judged_sessions(600, 20260606, RULES["client, cut"]),
+    ]
+    for judged, models in (
+        (sessions, SESSIONS),
+        *((other(), ("int_session_events", "int_event_sessions")) for other in others),
+        (funnels, FUNNELS),
+    ):
+        for model in models:
+            for mutant in mutants_of(model, judged.chain.sql[model]):
+                tally.add(mutant, caught_by(judged, mutant))
+    tally.has_caught(CAUGHT, SURVIVORS)
