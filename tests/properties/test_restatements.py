@@ -75,7 +75,7 @@ def lead_lives(name: str, rng: random.Random) -> Couple:
                 rows.append(pay(name, len(rows), at, user, rng))
     at = START + timedelta(days=rng.randrange(DAYS))
     rows.append(row(name, len(rows), at, "app", anonymous_id=f"{name}_browser"))
-    causes = frozenset(cause for cause in (*ORDER, "log_in") if rng.random() < 0.25)
+    causes = frozenset(cause for cause in (*ORDER, "log_in") if rng.random() < 0.15)
     return Couple(name, causes, rows)
 
 
