@@ -59,8 +59,9 @@ class FunnelWorld:
 
     def given(self) -> dict[str, pa.Table]:
         events = pa.Table.from_pylist(self.events, schema=marts.EVENTS)
-        until = {"source": ["web", "old"], "is_live": [True, False]}
-        moments = pa.array([marts.DATA_UNTIL, marts.START], pa.timestamp("us"))
+        until = {"source": ["web", "late", "old"], "is_live": [True, True, False]}
+        days = [marts.DATA_UNTIL, marts.DATA_UNTIL + timedelta(days=9), marts.START]
+        moments = pa.array(days, pa.timestamp("us"))
         return {
             "int_person_events": events.filter(events["person_id"].is_valid()),
             "int_events": events,
@@ -332,14 +333,15 @@ def _visited(chance: random.Random, person: str, at: datetime, number: int) -> R
 def visited(events: list[Row]) -> dict[str, pa.Table]:
     """The tables before the session models; every seventh person is the company's own."""
     table = pa.Table.from_pylist(events, schema=EVENTS)
-    until = pa.array([VISITS_UNTIL], pa.timestamp("us"))
+    moments = [VISITS_UNTIL, VISITS_UNTIL + timedelta(days=9), marts.START]
+    until = {"source": ["web", "late", "old"], "is_live": [True, True, False]}
     return {
         "int_events": table.drop_columns(["person_id", "device_key"]),
         "int_event_persons": table.select(["event_key", "person_id", "device_key"]),
         "int_internal_persons": pa.table(
             {"person_id": sorted({e["person_id"] for e in events if _is_own(e["person_id"])})}
         ),
-        "int_data_until": pa.table({"source": ["web"], "is_live": [True], "data_until": until}),
+        "int_data_until": pa.table(until | {"data_until": pa.array(moments, pa.timestamp("us"))}),
     }
 
 

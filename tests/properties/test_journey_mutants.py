@@ -167,7 +167,10 @@ def test_nine_of_ten_mechanical_mutants_are_caught(sessions: Judged, funnels: Ju
     ]
     for judged, models in (
         (sessions, SESSIONS),
-        *((other(), ("int_session_events", "int_event_sessions")) for other in others),
+        *(
+            (other(), ("int_session_events", "int_event_sessions", "fct_sessions"))
+            for other in others
+        ),
         (funnels, FUNNELS),
     ):
         for model in models:
