@@ -7,6 +7,7 @@ asked for with ``-m``.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -162,6 +163,25 @@ def copy_demo(root: Path) -> Home:
     return home
 
 
+def sample_company(factory: pytest.TempPathFactory, name: str, *, persons: int, days: int) -> Home:
+    """A sample company after one hourly run: the first process that asks makes it for all."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        home, made = Home(folder / "home"), folder / "made"
+        if not made.exists():
+            shutil.rmtree(home.root, ignore_errors=True)
+            copy_demo(home.root)
+            throughline(
+                home, "synth", "--persons", f"{persons}", "--days", f"{days}", "--seed", "7"
+            )
+            throughline(home, "run", "hourly")
+            made.touch()
+    return home
+
+
 @pytest.fixture
 def demo_home(tmp_path: Path) -> Home:
     """The sample company's home with keys and without events."""
@@ -199,10 +219,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """
     if built := os.environ.get("TEST_COMPANY"):
         return Home(Path(built).resolve())
-    home = copy_demo(tmp_path_factory.mktemp("company") / "home")
-    throughline(home, "synth", "--persons", "120", "--days", "14", "--seed", "7")
-    throughline(home, "run", "hourly")
-    return home
+    return sample_company(tmp_path_factory, "company", persons=120, days=14)
 
 
 @pytest.fixture(scope="session")

@@ -10,20 +10,16 @@ import pytest
 
 from governance.home import Home
 from orchestration.dbt import target_folder
-from tests.conftest import copy_demo, throughline
+from tests.conftest import sample_company
 
 # What its owner and its producers gave; all else is made from it.
 GIVEN = ("throughline.yml", "exchange_rates.csv", "contracts", ".keys", "landing", "sources")
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The company after one hourly run. Read it; never write to it."""
-    home = copy_demo(tmp_path_factory.mktemp("undisturbed") / "home")
-    throughline(home, "synth", "--persons", "40", "--days", "4", "--seed", "7")
-    throughline(home, "run", "hourly")
-    yield home
-    shutil.rmtree(target_folder(home), ignore_errors=True)
+    return sample_company(tmp_path_factory, "undisturbed", persons=40, days=4)
 
 
 @pytest.fixture

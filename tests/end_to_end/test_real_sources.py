@@ -23,6 +23,7 @@ def reference(material) -> dict:
     return json.loads((material / "online_retail" / "reference_numbers.json").read_text())
 
 
+@pytest.mark.long
 def test_a_real_shop_as_a_dump_equals_its_reference_numbers(
     make_home, throughline, material, reference
 ):

@@ -293,6 +293,7 @@ def test_a_growing_segment_is_copied_as_far_as_it_was(
     assert (tmp_path / "new/landing/web/a.jsonl").read_text() == '{"n": 1}\n'
 
 
+@pytest.mark.long
 def test_an_hourly_run_of_a_restored_home_changes_nothing(
     make_home: Callable[..., Home], tmp_path: Path, throughline: Callable
 ) -> None:
