@@ -104,14 +104,16 @@ left join
             from {{ any_change(ref('int_order_matches'), ['order_id']) }}
         ),
 
-        -- a person's orders are numbered
+        -- a person's orders are numbered, all or none: what others say of an order may name somebody else
         persons as (
             select person_id
-            from {{ any_change(ref('int_order_amounts'), ['person_id']) }}
+            from {{ any_change(ref('int_order_amounts'), ['person_id', 'is_authoritative']) }}
+            where is_authoritative
             union
             select amounts.person_id
             from {{ ref('int_order_amounts') }} as amounts
             semi join changed on amounts.order_key = changed.order_key
+            where amounts.is_authoritative
         )
 
     select order_key
@@ -120,4 +122,5 @@ left join
     select amounts.order_key
     from {{ ref('int_order_amounts') }} as amounts
     semi join persons on amounts.person_id = persons.person_id
+    where amounts.is_authoritative
     {% endcall %}
