@@ -86,7 +86,7 @@ def group_of(person: str) -> int:
 
 def funnel_world(journeys: int, seed: int, names: Collection[str] = ()) -> FunnelWorld:
     """``names``: of these funnels alone; all unless said."""
-    company = marts._Company(random.Random(seed))
+    company = marts._Company(random.Random(seed), random.Random(seed))
     company.journeys(journeys)
     for event in company.events:
         event["event_name"] += str(group_of(event["person_id"]))
@@ -338,6 +338,13 @@ def visited(events: list[Row]) -> dict[str, pa.Table]:
     return {
         "int_events": table.drop_columns(["person_id", "device_key"]),
         "int_event_persons": table.select(["event_key", "person_id", "device_key"]),
+        # the use of features has an oracle of its own (tests/dbt_project/marts)
+        "int_feature_events": pa.table(
+            {
+                name: pa.array([], pa.string())
+                for name in ("session_id", "feature", "part", "person_id")
+            }
+        ),
         "int_internal_persons": pa.table(
             {"person_id": sorted({e["person_id"] for e in events if _is_own(e["person_id"])})}
         ),
@@ -467,6 +474,7 @@ def _session(burst: list[Row], everything: list[Row], rules: Rules) -> Row:
         "is_bounce": not is_engaged,
         "is_engaged": is_engaged,
         "converted": any(event["is_key_event"] for event in everything),
+        "features_used": 0,
         "revenue_reporting": sum(amounts) if amounts else None,
         "dimensions": json.dumps({"plan": plans[0] if plans else None}, separators=(",", ":")),
         "is_open": last["occurred_at"] + TIMEOUT >= VISITS_UNTIL,

@@ -45,7 +45,7 @@ def differences(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
     """Rows of the table that are not expected, and the other way round: a few of each."""
     kinds = _kinds(connection, f"expected_{table}")
     # what is interpolated differs in its last bits
-    shown = ", ".join(f"round({n}, 7) as {n}" if k == "DOUBLE" else n for n, k in kinds.items())
+    shown = ", ".join(f"round({n}, 5) as {n}" if k == "DOUBLE" else n for n, k in kinds.items())
     found = []
     for lead, left, right in (("not expected", "", "expected_"), ("missing", "expected_", "")):
         rows = connection.execute(
