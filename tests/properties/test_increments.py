@@ -333,7 +333,7 @@ SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 12
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_an_audit_of_an_undisturbed_home_finds_nothing(audited_home: Home, seed: int) -> None:
-    persons = 100 if seed % 2 else 7  # many that meet in one scratch warehouse, or few
+    persons = 200 if seed % 2 else 7  # many that meet in one scratch warehouse, or few
     report = audit_of(audited_home, seed, persons)
     assert not report.mismatches, "\n".join(map(str, report.mismatches))
     assert (report.persons, report.left_out) == (persons, 0)
@@ -359,7 +359,7 @@ def test_an_audit_of_an_undisturbed_home_finds_nothing(audited_home: Home, seed:
             " from intermediate.int_event_persons semi join chosen using (person_id))"
         ).fetchall()[0]
     assert report.raw_rows < rows
-    if persons == 100:
+    if persons == 200:
         assert all(report.rows.values()), report.rows
         expected = {"hub", "conflict", "null_like", "untrusted", "never_link", "interval"}
         assert expected <= {reason for (reason,) in reasons}
