@@ -5,6 +5,7 @@ site, apps, servers, database and payment provider tell it, and what its old sof
 ``measure`` compares published marts with what the people really did.
 """
 
+from ingestion.sample.arrivals import give_back, hold_back
 from ingestion.sample.company import install_company
 from ingestion.sample.measure import Comparison, Told, measure, told_by
 from ingestion.sample.shop import Shop
@@ -27,6 +28,8 @@ __all__ = [
     "Shop",
     "Told",
     "forget_sample",
+    "give_back",
+    "hold_back",
     "install_company",
     "measure",
     "sample_shop",
