@@ -104,23 +104,24 @@ left join
             from {{ any_change(ref('int_order_matches'), ['order_id']) }}
         ),
 
-        -- a person's orders are numbered, all or none: what others say of an order may name somebody else
+        -- a person's orders are numbered: those of whoever an order was of, and of whoever it is of now; the
+        -- lines of an order may name others, who number nothing
         persons as (
-            select person_id
-            from {{ any_change(ref('int_order_amounts'), ['person_id', 'is_authoritative']) }}
-            where is_authoritative
+            select orders.person_id
+            from {{ this }} as orders
+            semi join changed on orders.order_key = changed.order_key
             union
-            select amounts.person_id
+            select min(amounts.person_id)
             from {{ ref('int_order_amounts') }} as amounts
             semi join changed on amounts.order_key = changed.order_key
             where amounts.is_authoritative
+            group by amounts.order_key
         )
 
     select order_key
     from changed
     union all
-    select amounts.order_key
-    from {{ ref('int_order_amounts') }} as amounts
-    semi join persons on amounts.person_id = persons.person_id
-    where amounts.is_authoritative
+    select orders.order_key
+    from {{ this }} as orders
+    semi join persons on orders.person_id = persons.person_id
     {% endcall %}
