@@ -190,10 +190,12 @@ _COUNTS = {
         "select count(*) from truth_events where disposition = 'accepted'"
         " and event_name in ('sign_up', 'order_completed')",
     ),
-    "page and screen views": (
+    "page and screen views of somebody": (
         "select count(*) from marts.fct_page_views",
         "select count(*) from truth_events where disposition = 'accepted'"
-        " and event_name in ('page', 'screen')",
+        " and event_name in ('page', 'screen')"
+        # a view that names nobody is an event, but nobody's view
+        " and coalesce(undecidable_reason, '') not in ('nil_identifiers', 'no_identifier')",
     ),
     "events of bots": (
         "select count(*) from marts.fct_events where is_bot",

@@ -422,9 +422,9 @@ def test_a_late_event_makes_one_new_version_and_a_rollback_brings_the_old_one_ba
     assert longer["ended_at"] == shorter["ended_at"] + timedelta(minutes=10)
     numbers, new_numbers = contents(before.file), contents(after.file)
     assert {mart for mart in numbers if numbers[mart] != new_numbers[mart]} == {
-        *("fct_events", "fct_sessions", "dim_persons", "dim_devices"),
+        *("fct_events", "fct_sessions", "fct_page_views", "dim_persons", "dim_devices"),
         *("bridge_identities", "bridge_identity_evidence"),
-        *("rpt_metrics_daily", "rpt_pipeline", "rpt_consent"),
+        *("rpt_metrics_daily", "rpt_pages", "rpt_paths", "rpt_pipeline", "rpt_consent"),
     }
 
     throughline(private, "publish", "--rollback", old)

@@ -30,7 +30,9 @@ PUBLISHED = """
     create table marts.fct_conversions as
     select event_id from marts.fct_events where event_name in ('sign_up', 'order_completed');
     create table marts.fct_page_views as
-    select event_id from marts.fct_events where event_name in ('page', 'screen');
+    select event_id from '{truth}/events.parquet'
+    where disposition = 'accepted' and event_name in ('page', 'screen')
+        and (undecidable_reason is null or undecidable_reason not like '%identifier%');
     create table marts.rpt_revenue_matches as
     select event.source, count(distinct event.order_id) as matched
     from '{truth}/events.parquet' as event
@@ -102,7 +104,7 @@ MISTAKES = {
     ),
     "a view twice": (
         "insert into marts.fct_page_views from marts.fct_page_views limit 1",
-        {"page and screen views"},
+        {"page and screen views of somebody"},
     ),
     "a lost conversion": (
         "delete from marts.fct_conversions where event_id ="
