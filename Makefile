@@ -19,6 +19,9 @@ INSTALLED := 2.0 GB
 OLD_DUCKDB := duckdb==1.1.3
 OLD_SQLALCHEMY := sqlalchemy>=1.4.54,<2 duckdb-engine==0.17.0 duckdb>=1.5.5,<1.6
 
+# Other tools that the benchmarks compare the models with.
+RIVALS := chdb>=4.4,<5 polars>=2.1,<3 pandas>=3.1,<4 pyarrow>=26,<27
+
 # Nobody is told that you run this.
 export DO_NOT_TRACK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
@@ -46,7 +49,7 @@ test: .venv/.installed clients lint types imports parse  ## every check: lint, t
 test-long: .venv/.installed  ## the proofs that take too long for `make test`
 	@$(PY) -m pytest -m long
 
-bench: .venv/.installed  ## speed and memory beside their budgets (docs/performance.md)
+bench: .venv/.installed rivals  ## speed and memory beside their budgets (docs/performance.md)
 	@failed=0; for file in tests/benchmarks/bench_*.py; do \
 	  $(PY) -m tests.benchmarks.$$(basename $$file .py) || failed=1; done; exit $$failed
 
@@ -116,6 +119,16 @@ clients: .venv/.installed
 	  && touch .tools/.installed; } \
 	  || { echo "The older clients could not be installed; their tests will be skipped." >&2; \
 	       test -z "$$REQUIRE_CLIENTS"; }
+
+# What bench_models compares with. Without it (no network) those lines are left out, saying so.
+.PHONY: rivals
+rivals: .venv/.installed
+	@test -e .tools/rivals/.installed || { \
+	  .venv/bin/uv venv --quiet --allow-existing --python $(PY) .tools/rivals \
+	  && .venv/bin/uv pip install --quiet --python .tools/rivals/bin/python \
+	       $(foreach package,$(RIVALS),'$(package)') \
+	  && touch .tools/rivals/.installed; } \
+	  || echo "ClickHouse, Polars and pandas could not be installed; they are left out." >&2
 
 clean:  ## remove the environment, caches and built pages; the demo's data stays
 	@rm -rf .venv .tools .pytest_cache .ruff_cache .hypothesis .import_linter_cache docs/site \

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -72,6 +73,9 @@ def find_browser() -> str | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the examples: fixed ones, or fresh and many when the long tests were asked for."""
     hypothesis.settings.load_profile("long" if _asks_for_long(config) else "test")
+    # a shell starts what runs in its background without Ctrl-C, and children would inherit that
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,5 +1,6 @@
 {{ config(materialized='by_key', key='person_id') }}
 
+{%- set has_strict = var('tl_funnels') | selectattr('mode', 'equalto', 'strict') | list | length > 0 %}
 -- Events of one person at the same microsecond have no order among themselves. A moment is all of them together:
 -- an attempt that arrives with step k to do can do steps k..tied_until there, each with an event of its own.
 -- Whether distinct events suffice is a matching, decided by Hall's theorem: they do if and only if every set of
@@ -133,25 +134,32 @@ with
             and (contested_events.serves & supplies.members) <> 0
         where contested_events.serves & 1 = 1
         group by contested_events.funnel, contested_events.person_id, contested_events.occurred_at
-    ),
-
-    -- strict funnels may not pass over the person's next interactive event
-    strict_moments as (select distinct person_id, occurred_at from present where mode = 'strict'),
-
-    interactive as (
-        select distinct person_id, occurred_at
-        from {{ ref('int_person_events') }}
-        where is_interactive and not is_bot and not is_internal and person_id in (select person_id from strict_moments)
-    ),
-
-    following as (
-        select strict_moments.person_id, strict_moments.occurred_at, interactive.occurred_at as next_interactive_at
-        from strict_moments
-        asof join
-            interactive
-            on strict_moments.person_id = interactive.person_id
-            and strict_moments.occurred_at < interactive.occurred_at
     )
+    {%- if has_strict %}
+        ,
+
+        -- strict funnels may not pass over the person's next interactive event
+        strict_moments as (select distinct person_id, occurred_at from present where mode = 'strict'),
+
+        interactive as (
+            select distinct person_id, occurred_at
+            from {{ ref('int_person_events') }}
+            where
+                is_interactive
+                and not is_bot
+                and not is_internal
+                and person_id in (select person_id from strict_moments)
+        ),
+
+        following as (
+            select strict_moments.person_id, strict_moments.occurred_at, interactive.occurred_at as next_interactive_at
+            from strict_moments
+            asof join
+                interactive
+                on strict_moments.person_id = interactive.person_id
+                and strict_moments.occurred_at < interactive.occurred_at
+        )
+    {%- endif %}
 
 select
     present.funnel,
@@ -175,7 +183,9 @@ select
         when present.step = 1
         then coalesce(contested_openings.event_key, present.first_opening_key)
     end as opening_event_key,
-    case when present.mode = 'strict' then following.next_interactive_at end as next_interactive_at
+    {% if has_strict %} case when present.mode = 'strict' then following.next_interactive_at end
+    {% else %} cast(null as timestamp)
+    {% endif %} as next_interactive_at
 from present
 left join
     shared_moments
@@ -193,13 +203,14 @@ left join
     on present.funnel = contested_openings.funnel
     and present.person_id = contested_openings.person_id
     and present.occurred_at = contested_openings.occurred_at
-left join
-    following on present.person_id = following.person_id and present.occurred_at = following.occurred_at
+{%- if has_strict %}
+    left join following on present.person_id = following.person_id and present.occurred_at = following.occurred_at
+{%- endif %}
 
     {% call touched() %}
     select person_id
     from {{ any_change(ref('int_funnel_events'), ['person_id']) }}
-    {%- if var('tl_funnels') | selectattr('mode', 'equalto', 'strict') | list %}
+    {%- if has_strict %}
         union all
         select person_id
         from {{ changes(ref('int_person_events'), ['person_id', 'occurred_at', 'is_interactive', 'is_bot', 'is_internal']) }}
