@@ -2,7 +2,8 @@
 
 Starting dbt and parsing its project for other variables takes seconds. A question asked on the
 command line renders the same files with the same macros instead, so that it can not mean something
-else than the models; ``tests/orchestration/test_model_sql.py`` compares the text with dbt's own.
+else than the models; ``tests/dbt_project/marts/test_funnel_question.py`` compares the text with
+dbt's own.
 """
 
 from __future__ import annotations
