@@ -36,9 +36,8 @@ with
     ),
 
     broken_down as (
-        select entries.*, entries.breakdowns[place] as segment_set, entries.breakdown_values[place] as value
-        from entries
-        cross join unnest(range(1, len(entries.breakdowns) + 1)) as places(place)
+        select * exclude (place), breakdowns[place] as segment_set, breakdown_values[place] as value
+        from (select *, unnest(range(1, len(breakdowns) + 1)) as place from entries)
     ),
 
     -- a missing value is shown as such and takes nobody's place
@@ -88,8 +87,7 @@ with
             not is_void and window_closed as counts_in_rates,
             depth >= step as reached,
             {{ seconds_between('entered_at', 'step_times[step]') }} as seconds
-        from segments
-        cross join unnest(range(1, segments.steps + 1)) as ordinals(step)
+        from (select *, unnest(range(1, steps + 1)) as step from segments)
     ),
 
     -- whoever can be counted: what they entered, what they did, and what they still can do

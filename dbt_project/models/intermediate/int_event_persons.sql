@@ -17,6 +17,7 @@ with
             subjects.event_key,
             subjects.event_id,
             subjects.occurred_at,
+            subjects.occurred_date,
             subjects.is_logout,
             persons.person_id as known_person_id,
             persons.device_key,
@@ -43,6 +44,7 @@ with
     without_device as (
         select
             event_key,
+            occurred_date,
             known_person_id as person_id,
             case when known_person_id is null then 'none' else 'direct' end as identity_rule,
             device_key
@@ -111,6 +113,7 @@ with
     placed as (
         select
             numbered.event_key,
+            numbered.occurred_date,
             numbered.device_key,
             previous.person_id as previous_person_id,
             following.person_id as next_person_id,
@@ -134,6 +137,7 @@ with
     ruled as (
         select
             event_key,
+            occurred_date,
             device_key,
             previous_person_id,
             next_person_id,
@@ -163,12 +167,12 @@ with
         from placed
     )
 
-select event_key, person_id, identity_rule, device_key, event_key as track
+select event_key, occurred_date, person_id, identity_rule, device_key, event_key as track
 from without_device
 
 union all
 
-select event_key, known_person_id, 'direct', device_key, device_key
+select event_key, occurred_date, known_person_id, 'direct', device_key, device_key
 from ordered
 where known_person_id is not null
 
@@ -176,6 +180,7 @@ union all
 
 select
     event_key,
+    occurred_date,
     case
         identity_rule
         when 'carry'
@@ -201,7 +206,7 @@ from
         changed as (
             select event_key
             from
-                {{ changes(ref('int_event_subjects'), ['event_key', 'event_id', 'subject_key', 'occurred_at', 'is_logout']) }}
+                {{ changes(ref('int_event_subjects'), ['event_key', 'event_id', 'subject_key', 'occurred_at', 'occurred_date', 'is_logout']) }}
             union
             select subjects.event_key
             from {{ ref('int_event_subjects') }} as subjects

@@ -9,8 +9,7 @@ with
         select events.event_key, persons.person_id, events.occurred_at
         from {{ ref('int_events') }} as events
         inner join
-            {{ ref('int_event_persons') }} as persons on events.event_key = persons.event_key
-            {{ only_touched('persons.person_id') }}
+            {{ touched_rows(ref('int_event_persons'), 'person_id') }} as persons on events.event_key = persons.event_key
         where not events.is_interactive and persons.person_id is not null
     ),
 

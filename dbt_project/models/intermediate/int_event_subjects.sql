@@ -17,6 +17,7 @@ with
             source,
             record_kind,
             occurred_at,
+            occurred_date,
             is_logout,
             user_id,
             external_ids,
@@ -100,6 +101,7 @@ select
     source,
     record_kind,
     occurred_at,
+    occurred_date,
     user_id,
     external_ids,
     email_token,
@@ -115,7 +117,7 @@ from
 
     {% call touched() %}
     {%- set named = [
-        'event_key', 'event_id', 'source', 'record_kind', 'occurred_at', 'is_logout', 'event_type', 'trust', 'surface',
+        'event_key', 'event_id', 'source', 'record_kind', 'occurred_at', 'occurred_date', 'is_logout', 'event_type', 'trust', 'surface',
         'user_id', 'external_ids', 'email_token', 'email_verified', 'phone_token', 'anonymous_id', 'device_id',
         'previous_id'
     ] %}

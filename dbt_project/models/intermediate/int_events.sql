@@ -141,6 +141,11 @@ select
     derived.is_authoritative_revenue
     and coalesce(derived.currency, '{{ var("tl_currency") }}') <> '{{ var("tl_currency") }}'
     and rates.rate is null as is_rate_missing,
+    -- the one property the models read of every event
+    case
+        when contains(derived.properties, 'scroll_percent')
+        then try_cast(json_extract_string(derived.properties, '/scroll_percent') as double)
+    end as scroll_percent,
     derived.properties,
     derived.properties_unreviewed,
     derived.segment as landing_segment,

@@ -14,7 +14,7 @@ with
             occurred_date,
             coalesce(platform, '(none)') as platform,
             channel
-        from {{ ref('int_person_events') }} as events {{ only_touched('events.event_key') }}
+        from {{ touched_rows(ref('int_person_events'), 'event_key') }} as events
         where
             not is_bot
             and not is_internal

@@ -31,16 +31,16 @@ with
 
     present as (
         select
-            moments.*,
-            funnels.mode,
-            funnels.steps,
-            step,
+            *,
             -- shifted so that its trailing ones are the steps present from this one on
-            moments.steps_present >> (step - 1) as present_from
-        from moments
-        inner join funnels on moments.funnel = funnels.funnel
-        cross join unnest(range(1, funnels.steps + 1)) as ordinals(step)
-        where (moments.steps_present >> (step - 1)) & 1 = 1
+            steps_present >> (step - 1) as present_from
+        from
+            (
+                select moments.*, funnels.mode, funnels.steps, unnest(range(1, funnels.steps + 1)) as step
+                from moments
+                inner join funnels on moments.funnel = funnels.funnel
+            )
+        where (steps_present >> (step - 1)) & 1 = 1
     ),
 
     shared_events as (

@@ -5,11 +5,7 @@
     So the views of a session share out its engaged time without a rest. -#}
 with
     -- what is told of a view may come with a later event of it
-    scrolls as (
-        select event_key, try_cast(json_extract_string(properties, '/scroll_percent') as double) as scroll_percent
-        from {{ ref('int_events') }}
-        where contains(properties, 'scroll_percent')
-    ),
+    scrolls as (select event_key, scroll_percent from {{ ref('int_events') }} where scroll_percent is not null),
 
     interactive as (
         select
@@ -88,6 +84,6 @@ inner join
     select persons.person_id
     from {{ ref('int_person_events') }} as persons
     semi join
-        {{ changes(ref('int_events'), ['event_key', 'page_path', 'screen', 'properties']) }} as events
+        {{ changes(ref('int_events'), ['event_key', 'page_path', 'screen', 'scroll_percent']) }} as events
         on persons.event_key = events.event_key
     {% endcall %}

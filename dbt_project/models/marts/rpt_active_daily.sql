@@ -6,18 +6,21 @@
 with
     person_days as (select * from {{ ref('int_person_days') }}),
 
-    segment_days as (
-        select person_id, active_date, 'all' as segment_set, 'all' as segment
+    histories as (
+        select 'all' as segment_set, 'all' as segment, list_sort(list(distinct active_date)) as dates
         from person_days
-        union
-        select person_id, active_date, 'surface' as segment_set, surface as segment
+        group by person_id
+        union all
+        select 'surface', surface, list_sort(list(distinct active_date))
         from person_days
-        union
-        select person_id, active_date, 'platform' as segment_set, platform as segment
+        group by person_id, surface
+        union all
+        select 'platform', platform, list_sort(list(distinct active_date))
         from person_days
+        group by person_id, platform
     ),
 
-    segments as (select distinct segment_set, segment from segment_days),
+    segments as (select distinct segment_set, segment from histories),
 
     bounds as (
         select
@@ -35,28 +38,25 @@ with
     ),
 
     spans as (
-        select
-            segment_set,
-            segment,
-            active_date,
-            lead(active_date) over (
-                partition by segment_set, segment, person_id order by active_date
-            ) as next_active_date
-        from segment_days
+        select segment_set, segment, unnest(dates) as active_date, unnest(dates[2:]) as next_active_date from histories
+    ),
+
+    -- few: persons only matter by their day and the days until they come again
+    pauses as (
+        select segment_set, segment, active_date, least(next_active_date - active_date, 28) as days, count(*) as persons
+        from spans
+        group by segment_set, segment, active_date, least(next_active_date - active_date, 28)
     ),
 
     changes as (
-        select segment_set, segment, active_date, count(*) as daily, count(*) as weekly, count(*) as monthly
-        from spans
-        group by segment_set, segment, active_date
+        select segment_set, segment, active_date, persons as daily, persons as weekly, persons as monthly
+        from pauses
         union all
-        select segment_set, segment, least(active_date + 7, next_active_date), 0, - count(*), 0
-        from spans
-        group by segment_set, segment, least(active_date + 7, next_active_date)
+        select segment_set, segment, active_date + cast(least(days, 7) as integer), 0, - persons, 0
+        from pauses
         union all
-        select segment_set, segment, least(active_date + 28, next_active_date), 0, 0, - count(*)
-        from spans
-        group by segment_set, segment, least(active_date + 28, next_active_date)
+        select segment_set, segment, active_date + cast(days as integer), 0, 0, - persons
+        from pauses
     ),
 
     rolled as (

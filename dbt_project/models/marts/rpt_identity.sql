@@ -50,14 +50,10 @@ with
     merges as (select cast(joined_at as date) as day, count(*) as merges from joins group by all),
 
     devices as (
-        select
-            events.occurred_date as day,
-            count(distinct persons.device_key) as devices,
-            count(distinct persons.device_key) filter (dim.is_kiosk) as kiosks
-        from {{ ref('int_event_persons') }} as persons
-        inner join {{ ref('int_events') }} as events on persons.event_key = events.event_key
-        inner join {{ ref('dim_devices') }} as dim on persons.device_key = dim.device_key
-        group by events.occurred_date
+        select device_days.occurred_date as day, count(*) as devices, count(*) filter (dim.is_kiosk) as kiosks
+        from (select distinct device_key, occurred_date from {{ ref('int_event_persons') }}) as device_days
+        inner join {{ ref('dim_devices') }} as dim on device_days.device_key = dim.device_key
+        group by device_days.occurred_date
     ),
 
     days as (

@@ -26,10 +26,10 @@ with
             coalesce(persons.channel, '(none)') as channel,
             coalesce(events.country, '(none)') as country,
             events.is_key_event
-        from {{ ref('int_events') }} as events
+        from {{ touched_rows(ref('int_events'), 'occurred_date') }} as events
         left join
-            {{ ref('int_person_events') }} as persons on events.event_key = persons.event_key
-            {{ only_touched('events.occurred_date') }}
+            {{ touched_rows(ref('int_person_events'), 'occurred_date') }} as persons
+            on events.event_key = persons.event_key
         where not events.is_bot and not coalesce(persons.is_internal, events.is_internal_traffic)
     ),
 

@@ -69,6 +69,7 @@ EVENTS = pa.schema(
         ("event_type", pa.string()),
         ("page_path", pa.string()),
         ("screen", pa.string()),
+        ("scroll_percent", pa.float64()),
         ("occurred_at", pa.timestamp("us")),
         ("occurred_at_local", pa.timestamp("us")),
         ("occurred_date", pa.date32()),
@@ -98,7 +99,7 @@ create schema marts;
 create table intermediate.int_events as
 select * exclude (person_id, session_id, channel) from drawn_events;
 create table intermediate.int_person_events as
-select * exclude (properties, properties_unreviewed, page_path, screen)
+select * exclude (properties, properties_unreviewed, page_path, screen, scroll_percent)
 from drawn_events where person_id is not null;
 create table marts.fct_sessions (
     session_id varchar, person_id varchar, started_date date, surface varchar, platform varchar,
@@ -189,7 +190,7 @@ class _Company:
             "person_id": person,
             "session_id": None,
             "event_name": name,
-            **self.look(kept),
+            **self.look(),
             "occurred_at": at,
             "occurred_at_local": local(at),
             "occurred_date": local_day(at),
@@ -214,17 +215,19 @@ class _Company:
         }
         self.events.append({**row, **more})
 
-    def look(self, properties: dict[str, Any]) -> dict[str, Any]:
+    def look(self) -> dict[str, Any]:
         """Whether an event is a view, of what, and how far one scrolled; few pages are frequent."""
         chance = self.looks
         kind = chance.choice(["page", "page", "screen", "track", "track"])
+        scrolled = None
         if chance.random() < 0.3:
-            properties["scroll_percent"] = chance.choice([0, 12.5, 50, 100, 101, "half"])
+            scrolled = chance.choice([0, 12.5, 50, 100, 101, None])
         page = chance.choice([None, *PAGES[: chance.choice([3, 10, 30])]])
         return {
             "event_type": kind,
             "page_path": page if kind == "page" else "/not the screen",
             "screen": page if kind == "screen" else None,
+            "scroll_percent": scrolled,
         }
 
     def long_visits(self, persons: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from datetime import date, timedelta
 from itertools import pairwise
@@ -27,9 +26,8 @@ def name_of(view: Row) -> str:
 
 
 def scrolled(events: list[Row]) -> float | None:
-    told = [json.loads(event["properties"]).get("scroll_percent") for event in events]
-    kept = [float(value) for value in told if isinstance(value, int | float) and 0 <= value <= 100]
-    return max(kept, default=None)
+    told = [event["scroll_percent"] for event in events if event["scroll_percent"] is not None]
+    return max((float(value) for value in told if 0 <= value <= 100), default=None)
 
 
 def monday(day: date) -> date:
