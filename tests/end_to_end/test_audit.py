@@ -11,6 +11,7 @@ from orchestration.publishing.store import role_folder
 from tests.conftest import throughline
 
 
+@pytest.mark.long
 def test_a_nightly_run_does_not_publish_an_altered_row_until_all_is_built_from_raw(
     twin: Home,
 ) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from governance.home import Home
 from governance.warehouse import lock_holder
@@ -23,6 +24,7 @@ LOAD_COLUMNS = {"_dlt_load_id", "stored_in", "stored_at"}
 OF_FILES = {"segments": f" where segment <> '{HEARTBEAT}'"}  # not when a database was read
 
 
+@pytest.mark.long
 def test_a_home_disturbed_at_every_step_publishes_what_an_undisturbed_one_does(
     landed: Home, undisturbed: Home
 ) -> None:

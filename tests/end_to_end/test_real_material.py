@@ -47,6 +47,7 @@ def _published(home) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(file), read_only=True)
 
 
+@pytest.mark.long
 def test_every_call_of_the_segment_and_rudderstack_sdks_is_found_once_for_its_person(
     make_home, throughline, material
 ):
