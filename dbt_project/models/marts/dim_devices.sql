@@ -42,17 +42,11 @@ with
             count(distinct person_id) filter (identity_rule = 'direct' and is_device_sent) as persons_by_itself,
             max_by(person_id, {ts:occurred_at, id:event_id, key:event_key}) as last_person_id,
             max_by(identity_rule, {ts:occurred_at, id:event_id, key:event_key}) as last_rule,
-            -- what a server says about a device is the server's
+            -- what a server says about a device is the server's; max_by passes over NULL
             max_by(surface, {ts:occurred_at, id:event_id, key:event_key}) filter (is_device_sent) as surface,
-            max_by(platform, {ts:occurred_at, id:event_id, key:event_key}) filter (
-                is_device_sent and platform is not null
-            ) as platform,
-            max_by(app_version, {ts:occurred_at, id:event_id, key:event_key}) filter (
-                is_device_sent and app_version is not null
-            ) as app_version,
-            max_by(device_class, {ts:occurred_at, id:event_id, key:event_key}) filter (
-                is_device_sent and device_class is not null
-            ) as device_class
+            max_by(platform, {ts:occurred_at, id:event_id, key:event_key}) filter (is_device_sent) as platform,
+            max_by(app_version, {ts:occurred_at, id:event_id, key:event_key}) filter (is_device_sent) as app_version,
+            max_by(device_class, {ts:occurred_at, id:event_id, key:event_key}) filter (is_device_sent) as device_class
         from events
         group by device_key
     )
