@@ -1,6 +1,13 @@
 {{ config(materialized='by_key', key='person_id') }}
 
-{%- set has_strict = var('tl_funnels') | selectattr('mode', 'equalto', 'strict') | list | length > 0 %}
+{%- set has_strict = var('tl_funnels') | selectattr('mode', 'equalto', 'strict') | list | length > 0 -%}
+{#- the lowest zero bit ends the run of steps present -#}
+{%- set run_end = 'present.step - 1 + bit_count((~ present.present_from & (present.present_from + 1)) - 1)' -%}
+{#- funnels in which an event can serve several steps -#}
+{%- set sharing = [] -%}
+{%- for funnel in var('tl_funnels') if funnel.steps | map(attribute='event') | unique | list | length < funnel.steps | length -%}
+    {%- do sharing.append(funnel.name) -%}
+{%- endfor %}
 -- Events of one person at the same microsecond have no order among themselves. A moment is all of them together:
 -- an attempt that arrives with step k to do can do steps k..tied_until there, each with an event of its own.
 -- Whether distinct events suffice is a matching, decided by Hall's theorem: they do if and only if every set of
@@ -22,9 +29,7 @@ with
             occurred_at,
             any_value(occurred_date) as occurred_date,
             -- bit k - 1 stands for step k
-            bit_or(1 << (step - 1)) as steps_present,
-            min(event_key) as first_event_key,
-            min(event_key) filter (step = 1) as first_opening_key
+            bit_or(1 << (step - 1)) as steps_present
         from step_events
         group by funnel, person_id, occurred_at
     ),
@@ -41,100 +46,103 @@ with
                 inner join funnels on moments.funnel = funnels.funnel
             )
         where (steps_present >> (step - 1)) & 1 = 1
-    ),
-
-    shared_events as (
-        select funnel, person_id, occurred_at, event_key, bit_or(1 << (step - 1)) as serves
-        from step_events
-        where funnel in (select funnel from funnels where has_shared_events)
-        group by funnel, person_id, occurred_at, event_key
-    ),
-
-    shared_moments as (
-        select funnel, person_id, occurred_at, count(*) as events
-        from shared_events
-        group by funnel, person_id, occurred_at
-        having max(bit_count(serves)) > 1
-    ),
-
-    contested_events as (
-        select shared_events.*
-        from shared_events
-        inner join shared_moments using (funnel, person_id, occurred_at)
-        where shared_moments.events > 1
-    ),
-
-    step_sets as (
-        select
-            funnel,
-            members,
-            bit_count(members) as size,
-            bit_count((members & - members) - 1) + 1 as lowest_step,
-            cast(floor(log2(members)) as integer) + 1 as highest_step
-        from (select funnel, unnest(range(1, 1 << steps)) as members from funnels where has_shared_events)
-    ),
-
-    supplies as (
-        select
-            contested_events.funnel,
-            contested_events.person_id,
-            contested_events.occurred_at,
-            step_sets.members,
-            step_sets.size,
-            step_sets.lowest_step,
-            step_sets.highest_step,
-            count(*) filter ((contested_events.serves & step_sets.members) <> 0) as events
-        from contested_events
-        inner join step_sets on contested_events.funnel = step_sets.funnel
-        group by all
-    ),
-
-    contested_ends as (
-        select
-            present.funnel,
-            present.person_id,
-            present.occurred_at,
-            present.step,
-            coalesce(min(supplies.highest_step), any_value(present.steps) + 1) - 1 as tied_until
-        from present
-        inner join shared_moments using (funnel, person_id, occurred_at)
-        left join
-            supplies
-            on present.funnel = supplies.funnel
-            and present.person_id = supplies.person_id
-            and present.occurred_at = supplies.occurred_at
-            and present.step <= supplies.lowest_step
-            and supplies.events < supplies.size
-        where shared_moments.events > 1
-        group by present.funnel, present.person_id, present.occurred_at, present.step
-    ),
-
-    -- an event may open the attempt only where the steps done beside it can spare it
-    contested_openings as (
-        select
-            contested_events.funnel,
-            contested_events.person_id,
-            contested_events.occurred_at,
-            min(event_key) as event_key
-        from contested_events
-        inner join
-            contested_ends
-            on contested_events.funnel = contested_ends.funnel
-            and contested_events.person_id = contested_ends.person_id
-            and contested_events.occurred_at = contested_ends.occurred_at
-            and contested_ends.step = 1
-        anti join
-            supplies
-            on contested_events.funnel = supplies.funnel
-            and contested_events.person_id = supplies.person_id
-            and contested_events.occurred_at = supplies.occurred_at
-            and supplies.lowest_step > 1
-            and supplies.highest_step <= contested_ends.tied_until
-            and supplies.events = supplies.size
-            and (contested_events.serves & supplies.members) <> 0
-        where contested_events.serves & 1 = 1
-        group by contested_events.funnel, contested_events.person_id, contested_events.occurred_at
     )
+    {%- if sharing %}
+        ,
+
+        shared_events as (
+            select funnel, person_id, occurred_at, event_key, bit_or(1 << (step - 1)) as serves
+            from step_events
+            where funnel in (select funnel from funnels where has_shared_events)
+            group by funnel, person_id, occurred_at, event_key
+        ),
+
+        shared_moments as (
+            select funnel, person_id, occurred_at, count(*) as events
+            from shared_events
+            group by funnel, person_id, occurred_at
+            having max(bit_count(serves)) > 1
+        ),
+
+        contested_events as (
+            select shared_events.*
+            from shared_events
+            inner join shared_moments using (funnel, person_id, occurred_at)
+            where shared_moments.events > 1
+        ),
+
+        step_sets as (
+            select
+                funnel,
+                members,
+                bit_count(members) as size,
+                bit_count((members & - members) - 1) + 1 as lowest_step,
+                cast(floor(log2(members)) as integer) + 1 as highest_step
+            from (select funnel, unnest(range(1, 1 << steps)) as members from funnels where has_shared_events)
+        ),
+
+        supplies as (
+            select
+                contested_events.funnel,
+                contested_events.person_id,
+                contested_events.occurred_at,
+                step_sets.members,
+                step_sets.size,
+                step_sets.lowest_step,
+                step_sets.highest_step,
+                count(*) filter ((contested_events.serves & step_sets.members) <> 0) as events
+            from contested_events
+            inner join step_sets on contested_events.funnel = step_sets.funnel
+            group by all
+        ),
+
+        contested_ends as (
+            select
+                present.funnel,
+                present.person_id,
+                present.occurred_at,
+                present.step,
+                coalesce(min(supplies.highest_step), any_value(present.steps) + 1) - 1 as tied_until
+            from present
+            inner join shared_moments using (funnel, person_id, occurred_at)
+            left join
+                supplies
+                on present.funnel = supplies.funnel
+                and present.person_id = supplies.person_id
+                and present.occurred_at = supplies.occurred_at
+                and present.step <= supplies.lowest_step
+                and supplies.events < supplies.size
+            where shared_moments.events > 1
+            group by present.funnel, present.person_id, present.occurred_at, present.step
+        ),
+
+        -- an event may open the attempt only where the steps done beside it can spare it
+        contested_openings as (
+            select
+                contested_events.funnel,
+                contested_events.person_id,
+                contested_events.occurred_at,
+                min(event_key) as event_key
+            from contested_events
+            inner join
+                contested_ends
+                on contested_events.funnel = contested_ends.funnel
+                and contested_events.person_id = contested_ends.person_id
+                and contested_events.occurred_at = contested_ends.occurred_at
+                and contested_ends.step = 1
+            anti join
+                supplies
+                on contested_events.funnel = supplies.funnel
+                and contested_events.person_id = supplies.person_id
+                and contested_events.occurred_at = supplies.occurred_at
+                and supplies.lowest_step > 1
+                and supplies.highest_step <= contested_ends.tied_until
+                and supplies.events = supplies.size
+                and (contested_events.serves & supplies.members) <> 0
+            where contested_events.serves & 1 = 1
+            group by contested_events.funnel, contested_events.person_id, contested_events.occurred_at
+        )
+    {%- endif %}
     {%- if has_strict %}
         ,
 
@@ -168,41 +176,42 @@ select
     present.occurred_date,
     cast(present.step as integer) as step,
     cast(
-        case
-            when shared_moments.events = 1
-            then present.step
-            when shared_moments.events > 1
-            then contested_ends.tied_until
-            -- the lowest zero bit ends the run of steps present
-            else present.step - 1 + bit_count((~ present.present_from & (present.present_from + 1)) - 1)
-        end as integer
+        {% if sharing -%}
+            case
+                when shared_moments.events = 1
+                then present.step
+                when shared_moments.events > 1
+                then contested_ends.tied_until
+                else {{ run_end }}
+            end
+        {%- else -%}{{ run_end }}
+        {%- endif %} as integer
     ) as tied_until,
-    case
-        when present.mode = 'any'
-        then present.first_event_key
-        when present.step = 1
-        then coalesce(contested_openings.event_key, present.first_opening_key)
-    end as opening_event_key,
+    {% if sharing %} case when present.step = 1 and present.mode <> 'any' then contested_openings.event_key end
+    {% else %} cast(null as varchar)
+    {% endif %} as contested_opening_key,
     {% if has_strict %} case when present.mode = 'strict' then following.next_interactive_at end
     {% else %} cast(null as timestamp)
     {% endif %} as next_interactive_at
 from present
-left join
-    shared_moments
-    on present.funnel = shared_moments.funnel
-    and present.person_id = shared_moments.person_id
-    and present.occurred_at = shared_moments.occurred_at
-left join
-    contested_ends
-    on present.funnel = contested_ends.funnel
-    and present.person_id = contested_ends.person_id
-    and present.occurred_at = contested_ends.occurred_at
-    and present.step = contested_ends.step
-left join
-    contested_openings
-    on present.funnel = contested_openings.funnel
-    and present.person_id = contested_openings.person_id
-    and present.occurred_at = contested_openings.occurred_at
+{%- if sharing %}
+    left join
+        shared_moments
+        on present.funnel = shared_moments.funnel
+        and present.person_id = shared_moments.person_id
+        and present.occurred_at = shared_moments.occurred_at
+    left join
+        contested_ends
+        on present.funnel = contested_ends.funnel
+        and present.person_id = contested_ends.person_id
+        and present.occurred_at = contested_ends.occurred_at
+        and present.step = contested_ends.step
+    left join
+        contested_openings
+        on present.funnel = contested_openings.funnel
+        and present.person_id = contested_openings.person_id
+        and present.occurred_at = contested_openings.occurred_at
+{%- endif %}
 {%- if has_strict %}
     left join following on present.person_id = following.person_id and present.occurred_at = following.occurred_at
 {%- endif %}

@@ -48,10 +48,24 @@ with
         where excluded.occurred_at < spans.before_at
     ),
 
+    -- the event an attempt began with: of those that could, the smallest key
     openings as (
-        select distinct funnel, person_id, occurred_at, opening_event_key
+        select attempts.funnel, attempts.person_id, attempts.entered_at, min(events.event_key) as event_key
+        from attempts
+        inner join funnels on attempts.funnel = funnels.funnel
+        inner join
+            {{ touched_rows(ref('int_funnel_events'), 'person_id') }} as events
+            on attempts.funnel = events.funnel
+            and attempts.person_id = events.person_id
+            and attempts.entered_at = events.occurred_at
+        where events.part = 'step' and (events.ordinal = 1 or funnels.mode = 'any')
+        group by attempts.funnel, attempts.person_id, attempts.entered_at
+    ),
+
+    contested_openings as (
+        select funnel, person_id, occurred_at, contested_opening_key
         from {{ ref('int_funnel_moments') }} as moments {{ only_touched('moments.person_id') }}
-        where opening_event_key is not null
+        where contested_opening_key is not null
     ),
 
     entries as (
@@ -60,7 +74,7 @@ with
             funnels.version,
             attempts.depth = funnels.steps as converted,
             attempts.entered_at + to_seconds(funnels.window_seconds) as closes_at,
-            openings.opening_event_key,
+            coalesce(contested_openings.contested_opening_key, openings.event_key) as opening_event_key,
             void.funnel is not null as is_void
         from attempts
         inner join funnels on attempts.funnel = funnels.funnel
@@ -68,7 +82,12 @@ with
             openings
             on attempts.funnel = openings.funnel
             and attempts.person_id = openings.person_id
-            and attempts.entered_at = openings.occurred_at
+            and attempts.entered_at = openings.entered_at
+        left join
+            contested_openings
+            on attempts.funnel = contested_openings.funnel
+            and attempts.person_id = contested_openings.person_id
+            and attempts.entered_at = contested_openings.occurred_at
         left join
             void
             on attempts.funnel = void.funnel
@@ -127,8 +146,8 @@ from entries
     union all
     {%- if has_breakdowns or dimensions %}
         -- what is told of the opening event
-        select moments.person_id
-        from {{ ref('int_funnel_moments') }} as moments
+        select events.person_id
+        from {{ ref('int_funnel_events') }} as events
         semi join
             (
                 select event_key
@@ -137,7 +156,7 @@ from entries
                 select event_key
                 from {{ changes(ref('int_person_events'), ['event_key', 'channel']) }}
             ) as changed
-            on moments.opening_event_key = changed.event_key
+            on events.event_key = changed.event_key
         union all
     {%- endif %}
     -- windows that closed, or opened again, as the data now reach
