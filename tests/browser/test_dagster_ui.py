@@ -38,6 +38,7 @@ def test_the_graph_of_a_mart_shows_what_it_is_made_from(ui: str, page: Page, kee
     open_tab(page, f"{ui}/assets/marts/fct_sessions", "Lineage")
     expect(nodes(page).filter(has_text="fct_sessions").first).to_be_attached()
     expect(nodes(page).filter(has_text="int_event_sessions").first).to_be_attached()
+    expect(page.locator("path[marker-end]").nth(5)).to_be_attached()  # what goes into what
     keep("lineage")
 
 
