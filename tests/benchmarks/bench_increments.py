@@ -3,8 +3,8 @@
 Raw tables are written directly: 90 days of visits of eight events each, one person to every 60
 events (power law) with a device or two, log-ins on some, orders on a few. The increment is 10,000
 events of the next hour by persons who mostly are known, some of them days late. Measured is
-`dbt build` of every model and seed without tests, as a process (``build``), and the sum of what the
-models took (``models``).
+`dbt build` of every model and seed without tests, as a process (``build``, and its CPU), and the
+sum of what the models took (``models``). THROUGHLINE_MEMORY_LIMIT is DuckDB's, 2GB unless set.
 Prints one line of JSON per measure; fails where the increment grows by more than the budget from
 one size to the next.
 
@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import resource
 import sys
 import tempfile
 import time
@@ -57,9 +59,10 @@ CONFIGURATION = variables() | {
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds of the whole process and of its models, and the slowest of them."""
+    """Seconds of the whole process, of its CPU and of its models, and the slowest of them."""
 
     build: float
+    cpu: float
     models: float
     slowest: dict[str, float]
 
@@ -138,13 +141,15 @@ def load(home: Home, rows: str, load_id: str) -> None:
 
 
 def built(home: Home, target: Path) -> Took:
-    started = time.monotonic()
+    started, before = time.monotonic(), os.times()
     build(home, CONFIGURATION, target=target)
-    seconds = time.monotonic() - started
+    seconds, after = time.monotonic() - started, os.times()
+    cpu = after.children_user + after.children_system
+    cpu -= before.children_user + before.children_system
     results = json.loads((target / "run_results.json").read_bytes())["results"]
     took = {row["unique_id"].split(".")[-1]: row["execution_time"] for row in results}
     slowest = dict(sorted(took.items(), key=lambda item: -item[1])[:8])
-    return Took(seconds, sum(took.values()), {k: round(v, 2) for k, v in slowest.items()})
+    return Took(seconds, cpu, sum(took.values()), {k: round(v, 2) for k, v in slowest.items()})
 
 
 def measure(events: int, increment: int, folder: Path) -> dict[str, Took]:
@@ -159,12 +164,15 @@ def measure(events: int, increment: int, folder: Path) -> dict[str, Took]:
         load(home, columns(first, increment, persons, now=True), f"load-{2 + number}")
         took["increment"] = built(home, target)
     took["nothing new"] = built(home, target)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024  # of all sizes so far
+    say(f"peak memory of a build, up to {events:,} events, GB", peak / 1e9, None)
     for name, each in took.items():
         say(
             f"{name}, {events:,} events: the models as a share of the full build",
             each.models / took["full"].models,
             None,
             build_seconds=round(each.build, 1),
+            build_cpu_seconds=round(each.cpu, 1),
             models_seconds=round(each.models, 1),
             slowest=each.slowest,
         )

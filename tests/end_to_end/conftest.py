@@ -10,6 +10,7 @@ import pytest
 
 from governance.home import Home
 from orchestration.dbt import target_folder
+from orchestration.publishing import current_file
 from tests.conftest import sample_company
 
 # What its owner and its producers gave; all else is made from it.
@@ -51,6 +52,14 @@ def with_event(make_home: Callable[..., Home]) -> Home:
     home = make_home()
     (home.landing / "web" / "a.jsonl").write_text(event_line("e1"))
     return home
+
+
+def bytes_of(home: Home) -> dict[str, bytes]:
+    """The current published version, byte for byte, and which one it is."""
+    folder = current_file(home).parent.resolve()
+    found = {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert found
+    return found
 
 
 def event_line(event_id: str) -> str:

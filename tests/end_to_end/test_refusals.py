@@ -10,7 +10,7 @@ from governance.home import Home
 from orchestration.publishing import current_file
 from tests.conftest import MINIMAL
 from tests.end_to_end.commands import changed_command, command, ended, other_process, waiting
-from tests.end_to_end.conftest import event_line
+from tests.end_to_end.conftest import bytes_of, event_line
 
 HOLD_THE_LOCK = """
     import pathlib, sys, time
@@ -112,23 +112,23 @@ def test_a_held_lock_is_waited_for_and_named_and_waiting_can_be_stopped(with_eve
 def test_a_warehouse_somebody_has_open_is_refused_with_his_process_and_the_published_copy(
     twin: Home,
 ) -> None:
-    before = _bytes_of(twin)
+    before = bytes_of(twin)
     with other_process(HOLD_THE_FILE, str(twin.warehouse)) as holder:
         for step in ("load", "build", "publish"):
             command(twin, step).refused(f"process {holder.pid}", str(current_file(twin)))
-    assert _bytes_of(twin) == before
+    assert bytes_of(twin) == before
     assert "Nothing changed" in command(twin, "publish").said
 
 
 def test_other_keys_than_the_warehouses_are_refused_by_every_step(
     twin: Home, make_home: Callable[..., Home]
 ) -> None:
-    before = _bytes_of(twin)
+    before = bytes_of(twin)
     twin.keys.rename(twin.root / "right")
     shutil.copytree(make_home().keys, twin.keys)
     for step in ("load", "build", "publish"):
         command(twin, step).refused("was made with other keys", f"Restore the {twin.keys}")
-    assert _bytes_of(twin) == before
+    assert bytes_of(twin) == before
     shutil.rmtree(twin.keys)
     (twin.root / "right").rename(twin.keys)
     assert "Nothing changed" in command(twin, "publish").said
@@ -143,7 +143,7 @@ def test_a_fault_of_ours_names_its_log_and_the_next_load_works(with_event: Home)
 
 
 def test_a_loader_that_steals_is_caught_by_the_ledger(twin: Home) -> None:
-    before = _bytes_of(twin)
+    before = bytes_of(twin)
     lines = [event_line(f"new{number}") for number in range(5)]
     (twin.landing / "backend" / "new.jsonl").write_text("".join(lines))
     stolen = changed_command(twin, STEAL_AN_EVENT, "run", "hourly")
@@ -152,13 +152,5 @@ def test_a_loader_that_steals_is_caught_by_the_ledger(twin: Home) -> None:
         "The published copy stays as it was",
         code=3,
     )
-    assert _bytes_of(twin) == before
+    assert bytes_of(twin) == before
     command(twin, "publish").refused("every_received_record", code=3)
-
-
-def _bytes_of(home: Home) -> dict[str, bytes]:
-    """The current version, byte for byte, and which one it is."""
-    folder = current_file(home).parent.resolve()
-    found = {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert found
-    return found

@@ -26,6 +26,7 @@ import pytest
 from governance.home import Home
 from ingestion.sample.measure import measure
 from tests.end_to_end import recount
+from tests.end_to_end.conftest import bytes_of
 from tests.end_to_end.recount import Landing, Row, Rows, Rules
 
 Throughline = Callable[..., Any]
@@ -326,15 +327,6 @@ def current(home: Home) -> str:
     return (home.published / "analyst" / "current").readlink().name
 
 
-def files_of(home: Home) -> dict[str, bytes]:
-    """What the current version is made of, byte for byte."""
-    folder = (home.published / "analyst" / "current").resolve()
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    found = {str(path.relative_to(folder)): path.read_bytes() for path in files}
-    assert found
-    return found
-
-
 def late_view(company: Company, truth: pd.DataFrame, home: Home) -> tuple[Row, Row]:
     """One more screen view, ten minutes after somebody's last event, as line and as truth.
 
@@ -401,14 +393,14 @@ def contents(file: Path) -> dict[str, Counter[tuple[Any, ...]]]:
 def test_an_hourly_run_without_new_input_publishes_nothing_and_the_next_one_builds_nothing(
     private: Home, throughline: Throughline
 ):
-    before = versions(private), current(private), files_of(private)
+    before = versions(private), bytes_of(private)
     rebuilt = throughline(private, "run", "hourly")  # in its new place all is built once more
     idle = throughline(private, "run", "hourly")
     for done in (rebuilt, idle):
         assert "Nothing changed; still" in done.stdout + done.stderr
     assert "building" not in idle.stdout + idle.stderr
     assert "Blocking" not in idle.stdout + idle.stderr
-    assert (versions(private), current(private), files_of(private)) == before
+    assert (versions(private), bytes_of(private)) == before
 
 
 def test_a_late_event_makes_one_new_version_and_a_rollback_brings_the_old_one_back(
