@@ -88,6 +88,16 @@
     {{ return(lengths | max) }}
 {%- endmacro -%}
 
+{#- Whether one event can serve several steps of some funnel (int_funnels.has_shared_events says of which). -#}
+{%- macro some_funnel_shares_events() -%}
+    {%- set shared = [] -%}
+    {%- for funnel in var('tl_funnels') -%}
+        {%- set events = funnel.steps | map(attribute='event') | list -%}
+        {%- if events | unique | list | length < events | length -%} {%- do shared.append(funnel.name) -%} {%- endif -%}
+    {%- endfor -%}
+    {{ return(shared | length > 0) }}
+{%- endmacro -%}
+
 {#- A list value of text literals, possibly empty. -#}
 {%- macro text_array(values) -%}
     cast([

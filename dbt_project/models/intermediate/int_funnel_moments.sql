@@ -3,11 +3,7 @@
 {%- set has_strict = var('tl_funnels') | selectattr('mode', 'equalto', 'strict') | list | length > 0 -%}
 {#- the lowest zero bit ends the run of steps present -#}
 {%- set run_end = 'present.step - 1 + bit_count((~ present.present_from & (present.present_from + 1)) - 1)' -%}
-{#- funnels in which an event can serve several steps -#}
-{%- set sharing = [] -%}
-{%- for funnel in var('tl_funnels') if funnel.steps | map(attribute='event') | unique | list | length < funnel.steps | length -%}
-    {%- do sharing.append(funnel.name) -%}
-{%- endfor %}
+{%- set has_shared = some_funnel_shares_events() %}
 -- Events of one person at the same microsecond have no order among themselves. A moment is all of them together:
 -- an attempt that arrives with step k to do can do steps k..tied_until there, each with an event of its own.
 -- Whether distinct events suffice is a matching, decided by Hall's theorem: they do if and only if every set of
@@ -47,7 +43,7 @@ with
             )
         where (steps_present >> (step - 1)) & 1 = 1
     )
-    {%- if sharing %}
+    {%- if has_shared %}
         ,
 
         shared_events as (
@@ -176,7 +172,7 @@ select
     present.occurred_date,
     cast(present.step as integer) as step,
     cast(
-        {% if sharing -%}
+        {% if has_shared -%}
             case
                 when shared_moments.events = 1
                 then present.step
@@ -187,14 +183,14 @@ select
         {%- else -%}{{ run_end }}
         {%- endif %} as integer
     ) as tied_until,
-    {% if sharing %} case when present.step = 1 and present.mode <> 'any' then contested_openings.event_key end
+    {% if has_shared %} case when present.step = 1 and present.mode <> 'any' then contested_openings.event_key end
     {% else %} cast(null as varchar)
     {% endif %} as contested_opening_key,
     {% if has_strict %} case when present.mode = 'strict' then following.next_interactive_at end
     {% else %} cast(null as timestamp)
     {% endif %} as next_interactive_at
 from present
-{%- if sharing %}
+{%- if has_shared %}
     left join
         shared_moments
         on present.funnel = shared_moments.funnel
