@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -74,12 +74,14 @@ class Loaded:
 class Life:
     """``moves`` of one life, in the order of time; ``steps``: how many loads there are.
 
-    One more comes behind them, which only takes back and mends what some lives said before.
+    One more comes behind them, with a single correction of each life: what that changes must be
+    found by the correction alone. ``number`` says which kind it is; lives in a row have all kinds.
     """
 
     name: str
     rng: random.Random
     steps: int
+    number: int = 0
     loaded: list[Loaded] = field(default_factory=list)
     now: datetime = START
     orders: int = 0
@@ -104,7 +106,9 @@ class Life:
         for _ in range(moves):
             self.now += SPAN / moves * self.rng.choice([0, 0.02, 0.5, 1, 1, 1, 2])
             self.rng.choices([kind for _, kind in kinds], weights)[0]()
-        return self._read_again(self.loaded)
+        if self._correction == "spoken":  # seen when it was gone: what it said follows
+            self._row("consent", user_id=self._user(), is_deleted=True)
+        return self._corrected(self._read_again(self.loaded))
 
     # --- what happens ---------------------------------------------------------------------------
 
@@ -236,11 +240,6 @@ class Life:
             other |= {"disposition": "stripped", "strip_reason": "missing"}
         self.loaded.append(Loaded(self._later(first), other))
 
-    def _again(self, first: Loaded, changed: dict) -> None:
-        """Another copy, with a later load than the first; half of them when all else is quiet."""
-        step = self.rng.choice([self._later(first), self.steps])
-        self.loaded.append(Loaded(step, first.row | changed))
-
     def serve(self) -> None:
         """What a server says around a visit: it belongs to the session, until it is withdrawn."""
         who = self.rng.choice([{"user_id": self._user()}, {"anonymous_id": self._browser()}])
@@ -248,26 +247,45 @@ class Life:
         self._add("backend", at, event_name=self.rng.choice(["paid", "looked"]), **who)
         if self.rng.random() < 0.4:
             first = self.loaded[-1]
-            gone = {"disposition": "stripped", "strip_reason": "denied"}
-            self._again(first, gone | {"position": len(self.loaded)})
+            again = first.row | WITHDRAWN | {"position": len(self.loaded)}
+            self.loaded.append(Loaded(self._later(first), again))
 
     def mend(self) -> None:
-        """An earlier copy of one subject's event, which says when and whence otherwise."""
+        """An earlier copy of one subject's event, which says some of it otherwise."""
         events = [part for part in self.loaded if part.row["source"] in ("web", "app")]
-        if not events:
-            return
-        first = self.rng.choice(events)
-        row = first.row
-        mended = {
-            "occurred_at": row["occurred_at"] + timedelta(minutes=self.rng.choice([-40, 1, 2000])),
-            "is_interactive": not row["is_interactive"],
-            "client_session_id": f"{self.name}_mended",
-            "utm_source": "partner",
-            "country": "AT",
-        }
-        kept = {name: value for name, value in mended.items() if self.rng.random() < 0.4}
+        if events:
+            first = self.rng.choice(events)
+            kept = [name for name in MENDED if self.rng.random() < 0.4]
+            self.loaded.append(Loaded(self._later(first), self._mended(first.row, kept)))
+
+    def _mended(self, row: dict, names: Sequence[str]) -> dict:
+        """An earlier copy of a row, in which only ``names`` are other."""
         before = {"received_at": row["received_at"] - timedelta(seconds=7)}
-        self._again(first, before | {"position": len(self.loaded), "content_digest": "m"} | kept)
+        copy = {"position": len(self.loaded), "content_digest": "m"}
+        return row | before | copy | {name: MENDED[name](self, row) for name in names}
+
+    @property
+    def _correction(self) -> str:
+        return CORRECTIONS[self.number % len(CORRECTIONS)]
+
+    def _corrected(self, loaded: list[Loaded]) -> list[Loaded]:
+        """With the one correction."""
+        kind = self._correction
+        if kind == "withdrawn":
+            rows = [row | WITHDRAWN for row in _of(loaded, "backend")]
+        elif kind == "spoken":  # what a deleted entry of the ledger said before
+            denied = {"is_deleted": False, "consent_analytics": False, "consent_marketing": False}
+            rows = [
+                row | denied | {"version_at": row["version_at"] - timedelta(hours=1)}
+                for row in _of(loaded, "shop")
+                if row["record_kind"] == "consent" and row.get("is_deleted")
+            ]
+        else:
+            rows = [self._mended(row, [kind]) for row in _of(loaded, "web", "app")]
+        if not rows:
+            return loaded
+        row = self.rng.choice(rows) | {"position": len(self.loaded)}
+        return [*loaded, Loaded(self.steps, row)]
 
     def _later(self, first: Loaded) -> int:
         return self.rng.randrange(min(first.step, self.steps - 1), self.steps)
@@ -328,6 +346,27 @@ class Life:
 
     def _user(self) -> str:
         return f"{self.name}_u{self.rng.choice([0, 0, 0, 1, 2])}"
+
+
+WITHDRAWN = {"disposition": "stripped", "strip_reason": "denied"}
+# What an earlier copy can say otherwise.
+MENDED: dict[str, Callable[[Life, dict], object]] = {
+    "occurred_at": lambda life, row: (
+        row["occurred_at"] + timedelta(minutes=life.rng.choice([-40, 1, 2000]))
+    ),
+    "is_interactive": lambda _, row: not row["is_interactive"],
+    "client_session_id": lambda life, _: f"{life.name}_mended",
+    "utm_source": lambda *_: "partner",
+    "country": lambda *_: "AT",
+}
+CORRECTIONS = ("withdrawn", "spoken", *MENDED)
+
+
+def _of(loaded: Sequence[Loaded], *sources: str) -> list[dict]:
+    """What was last read of these sources."""
+    last = max((part.row.get("generation", 1) for part in loaded), default=1)
+    rows = [part.row for part in loaded if part.row["source"] in sources]
+    return [row for row in rows if row.get("generation", 1) == last]
 
 
 END = START + SPAN + timedelta(days=90)  # behind every life

@@ -82,7 +82,7 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     steps = [Step([], rates=rates(number)) for number in range(size.steps + 1)]
     for seed in range(size.lives):
         rng = random.Random(f"{SEED} {seed}")
-        for part in Life(f"l{seed:04}", rng, size.steps).live(size.moves):
+        for part in Life(f"l{seed:04}", rng, size.steps, seed).live(size.moves):
             steps[part.step].events += raw_rows([part.row])
         steps[-2].events += raw_rows(come_again(f"l{seed:04}"))
         world = random_world(f"w{seed:04}", rng)
