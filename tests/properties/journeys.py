@@ -134,6 +134,9 @@ def report(entries: list[Row], funnels: list[Row], *, of_days: bool) -> Iterator
                 about = {"funnel": funnel["name"], "version": funnel["version"]}
                 about |= {"entry_date": day} if of_days else {}
                 about |= {"segment_set": segment_set, "segment": segment}
+                if of_days:
+                    closes = marts.end_of(day) + timedelta(seconds=funnel["window_seconds"])
+                    about |= {"is_complete": closes <= marts.DATA_UNTIL}
                 yield from (about | row for row in _steps(part, funnel))
 
 

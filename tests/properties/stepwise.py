@@ -12,6 +12,7 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +43,8 @@ class Plan:
     home: Path
     variables: dict
     steps: list[Step]
+    project: Path = PROJECT
+    models: Sequence[str] = ()  # dbt's selectors; all unless said
 
 
 STRATEGIES = """
@@ -78,10 +81,11 @@ def main(folder: Path) -> None:
     plan: Plan = pickle.loads((folder / "plan.pickle").read_bytes())
     home, told, manifest, variables = Home(plan.home), [], None, plan.variables
     options = [
-        *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
+        *("--project-dir", str(plan.project), "--profiles-dir", str(plan.project)),
         *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
         *("--log-level-file", "none", "--quiet", "--vars"),
     ]
+    selected = ["--select", *plan.models] if plan.models else []
     for number, step in enumerate(plan.steps, start=1):
         if step.config:
             home.config.write_text(step.config, encoding="utf-8")
@@ -92,7 +96,9 @@ def main(folder: Path) -> None:
         (add_raw if home.warehouse.exists() else write_raw)(
             home, step.events, overrides=step.overrides, rates=step.rates
         )
-        result = dbtRunner(manifest=manifest).invoke([*MODELS, *options, json.dumps(variables)])
+        result = dbtRunner(manifest=manifest).invoke(
+            [*MODELS, *selected, *options, json.dumps(variables)]
+        )
         # dbt keeps the file open for its next invocation
         DuckDBConnectionManager.env().close()
         DuckDBConnectionManager.close_all_connections()

@@ -79,21 +79,7 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     root = tmp_path_factory.mktemp("increments")
     home = configured_home(root / "home")
     told = variables(size.scope, size.max_length_seconds)
-    steps = [Step([], rates=rates(number)) for number in range(size.steps + 1)]
-    for seed in range(size.lives):
-        rng = random.Random(f"{SEED} {seed}")
-        for part in Life(f"l{seed:04}", rng, size.steps, seed).live(size.moves):
-            steps[part.step].events += raw_rows([part.row])
-        steps[-2].events += raw_rows(come_again(f"l{seed:04}"))
-        world = random_world(f"w{seed:04}", rng)
-        for row in raw_rows(world.records):
-            steps[rng.randrange(size.steps)].events.append(row)
-        for line in raw_overrides(world.statements):
-            for step in steps[rng.randrange(size.steps) :]:
-                step.overrides.append(line)
-    steps[-1].events += raw_rows(passed())
-    for step in steps:
-        random.Random(SEED).shuffle(step.events)
+    steps = steps_of(size)
     plan = Plan(home.root, dbt_vars(configure(home, told)), steps)
 
     one_more = like_one_that_counts(steps)
@@ -112,6 +98,26 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     run(root / "at_once", Plan(again.root, changed, [Step([], last.overrides, last.rates)]))
     manifest = root / "stepwise" / "target" / "manifest.json"
     return Built(home, manifest, home.warehouse, again.warehouse, how, one_more["segment"])
+
+
+def steps_of(size: Size) -> list[Step]:
+    """What the loads bring; behind the last of them everybody is quiet."""
+    steps = [Step([], rates=rates(number)) for number in range(size.steps + 1)]
+    for seed in range(size.lives):
+        rng = random.Random(f"{SEED} {seed}")
+        for part in Life(f"l{seed:04}", rng, size.steps, seed).live(size.moves):
+            steps[part.step].events += raw_rows([part.row])
+        steps[-2].events += raw_rows(come_again(f"l{seed:04}"))
+        world = random_world(f"w{seed:04}", rng)
+        for row in raw_rows(world.records):
+            steps[rng.randrange(size.steps)].events.append(row)
+        for line in raw_overrides(world.statements):
+            for step in steps[rng.randrange(size.steps) :]:
+                step.overrides.append(line)
+    steps[-1].events += raw_rows(passed())
+    for step in steps:
+        random.Random(SEED).shuffle(step.events)
+    return steps
 
 
 def with_other_windows(variables: dict) -> dict:

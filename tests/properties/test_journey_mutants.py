@@ -25,10 +25,11 @@ SESSIONS = (
     "int_session_channels",
     "fct_sessions",
 )
+EVENTS = "int_funnel_events"  # one query for each part of a funnel
 FUNNELS = (
     "int_funnels",
     "int_funnel_exclusions",
-    "int_funnel_events",
+    EVENTS,
     "int_funnel_moments",
     "int_funnel_ordered_attempts",
     "int_funnel_unordered_attempts",
@@ -174,8 +175,15 @@ def test_nine_of_ten_mechanical_mutants_of_sessions_are_caught(sessions: Judged)
 
 
 @pytest.mark.long
-def test_nine_of_ten_mechanical_mutants_of_funnels_are_caught(funnels: Judged) -> None:
-    """Of those that are not equivalent, over six funnels, two of each mode."""
+def test_nine_of_ten_mechanical_mutants_of_funnels_are_caught() -> None:
+    """Over funnels that share people, so that one can be taken for another; over many people, so
+    that what is rare happens; and over so few that breakdown values are equally frequent."""
+    strict = [f"strict_{shape}" for shape in ("ab", "abc", "aa", "aba", "half", "disjoint")]
+    walks = ("int_funnel_moments", "int_funnel_ordered_attempts")
     tally = Tally()
-    run(tally, funnels, FUNNELS)
+    run(tally, judged_funnels(2500, 20260604)[0], tuple(m for m in FUNNELS if m != EVENTS))
+    run(tally, judged_funnels(6000, 20260604, SHAPES)[0], (EVENTS,))
+    run(tally, judged_funnels(8000, 20260604, strict)[0], walks)
+    for seed in range(4):
+        run(tally, judged_funnels(60, 20260605 + seed)[0], ("rpt_funnel_daily", "funnel_totals"))
     tally.has_caught(CAUGHT, SURVIVORS)

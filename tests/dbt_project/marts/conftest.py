@@ -149,10 +149,13 @@ class World:
 
     def has_ended(self, day: date, then: timedelta = timedelta(0)) -> bool:
         """Whether the data go past the end of a reporting day, and past a window after it."""
-        midnight = datetime.combine(
-            day + timedelta(days=1), datetime.min.time(), ZoneInfo(TIME_ZONE)
-        )
-        return self.data_until >= midnight.astimezone(UTC).replace(tzinfo=None) + then
+        return self.data_until >= end_of(day) + then
+
+
+def end_of(day: date) -> datetime:
+    """The instant a reporting day ends, in UTC."""
+    midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), ZoneInfo(TIME_ZONE))
+    return midnight.astimezone(UTC).replace(tzinfo=None)
 
 
 def local(moment: datetime) -> datetime:
@@ -179,7 +182,7 @@ class _Company:
         chance = self.chance
         number = len(self.events)
         surface = chance.choice(["web", "web", "mobile", "backend"])
-        kept = {"plan": chance.choice(["pro", "free", True, 10, 10.0, "10", None]), "n": number % 7}
+        kept = {"plan": chance.choice(["pro", "web", True, 10, 10.0, "10", None]), "n": number % 7}
         loose = {"coupon": chance.choice(["x", "y"])} if chance.random() < 0.5 else {}
         if chance.random() < 0.3:
             kept.pop("plan")
@@ -370,8 +373,8 @@ _STEPS: dict[str, list[dict[str, Any]]] = {
 }
 _EXCLUSIONS: dict[str, list[dict[str, Any]]] = {
     "abc": [
-        {"event": "x", "after": 1, "before": 2},
         {"event": "a", "where": {"surface": "web"}, "after": 2, "before": 3},
+        {"event": "x", "after": 1, "before": 2},
     ],
     "aba": [{"event": "x", "after": 1, "before": 3}],
 }
