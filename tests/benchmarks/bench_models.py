@@ -87,7 +87,12 @@ _TABLES = {
         from drawn, lateral (select unnest(range(1 + (hash(event_key) % 33 = 0)::int)) as copy)
     """,
     "int_ledger_denials": "select event_key from drawn limit 0",
-    "int_event_persons": "select event_key, person_id, 'd_' || person_id as device_key from drawn",
+    "int_event_persons": """
+        select
+            event_key, event_id, occurred_at, is_interactive, person_id,
+            'd_' || person_id as device_key
+        from drawn
+    """,
     "int_events": """
         select
             event_key, event_id, occurred_at, occurred_at as occurred_at_local,
@@ -112,8 +117,7 @@ _TABLES = {
     """,
 }
 _INTERACTIVE = (
-    "select event_key, event_id, person_id, occurred_at"
-    " from int_event_persons inner join int_events using (event_key) where is_interactive"
+    "select event_key, event_id, person_id, occurred_at from int_event_persons where is_interactive"
 )
 
 

@@ -134,9 +134,6 @@ def report(entries: list[Row], funnels: list[Row], *, of_days: bool) -> Iterator
                 about = {"funnel": funnel["name"], "version": funnel["version"]}
                 about |= {"entry_date": day} if of_days else {}
                 about |= {"segment_set": segment_set, "segment": segment}
-                if of_days:
-                    closes = marts.end_of(day) + timedelta(seconds=funnel["window_seconds"])
-                    about |= {"is_complete": closes <= marts.DATA_UNTIL}
                 yield from (about | row for row in _steps(part, funnel))
 
 
@@ -340,7 +337,9 @@ def visited(events: list[Row]) -> dict[str, pa.Table]:
     until = {"source": ["web", "late", "old"], "is_live": [True, True, False]}
     return {
         "int_events": table.drop_columns(["person_id", "device_key"]),
-        "int_event_persons": table.select(["event_key", "person_id", "device_key"]),
+        "int_event_persons": table.select(
+            ["event_key", "event_id", "person_id", "device_key", "occurred_at", "is_interactive"]
+        ),
         # the use of features has an oracle of its own (tests/dbt_project/marts)
         "int_feature_events": pa.table(
             {

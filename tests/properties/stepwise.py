@@ -12,7 +12,6 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +43,6 @@ class Plan:
     variables: dict
     steps: list[Step]
     project: Path = PROJECT
-    models: Sequence[str] = ()  # dbt's selectors; all unless said
 
 
 STRATEGIES = """
@@ -85,7 +83,6 @@ def main(folder: Path) -> None:
         *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
         *("--log-level-file", "none", "--quiet", "--vars"),
     ]
-    selected = ["--select", *plan.models] if plan.models else []
     for number, step in enumerate(plan.steps, start=1):
         if step.config:
             home.config.write_text(step.config, encoding="utf-8")
@@ -96,9 +93,7 @@ def main(folder: Path) -> None:
         (add_raw if home.warehouse.exists() else write_raw)(
             home, step.events, overrides=step.overrides, rates=step.rates
         )
-        result = dbtRunner(manifest=manifest).invoke(
-            [*MODELS, *selected, *options, json.dumps(variables)]
-        )
+        result = dbtRunner(manifest=manifest).invoke([*MODELS, *options, json.dumps(variables)])
         # dbt keeps the file open for its next invocation
         DuckDBConnectionManager.env().close()
         DuckDBConnectionManager.close_all_connections()

@@ -77,11 +77,11 @@ def by_hand(judged: Judged, model: str, old: str, new: str) -> str | None:
     return found
 
 
-LOOK_BACK = "where events.is_interactive and events.occurred_at > timestamp '2026-03-28 12:00' and"
+LOOK_BACK = "where persons.is_interactive and occurred_at > timestamp '2026-03-28 12:00' and"
 OF_SESSIONS: dict[str, tuple[str, str, str]] = {
     "what came before the look-back window is not seen": (
         "int_session_events",
-        "where events.is_interactive and",
+        "where persons.is_interactive and",
         LOOK_BACK,
     ),
     "numbers of sessions restart every day": (
@@ -102,7 +102,7 @@ OF_SESSIONS: dict[str, tuple[str, str, str]] = {
     ),
     "a server's event stretches the session": (
         "int_session_events",
-        "where events.is_interactive and",
+        "where persons.is_interactive and",
         "where",
     ),
     "a burst is never cut": ("int_session_events", "as piece", "* 0 as piece"),

@@ -18,6 +18,7 @@ with
             subjects.event_id,
             subjects.occurred_at,
             subjects.occurred_date,
+            subjects.is_interactive,
             subjects.is_logout,
             persons.person_id as known_person_id,
             persons.device_key,
@@ -44,7 +45,10 @@ with
     without_device as (
         select
             event_key,
+            event_id,
+            occurred_at,
             occurred_date,
+            is_interactive,
             known_person_id as person_id,
             case when known_person_id is null then 'none' else 'direct' end as identity_rule,
             device_key
@@ -113,7 +117,10 @@ with
     placed as (
         select
             numbered.event_key,
+            numbered.event_id,
+            numbered.occurred_at,
             numbered.occurred_date,
+            numbered.is_interactive,
             numbered.device_key,
             previous.person_id as previous_person_id,
             following.person_id as next_person_id,
@@ -137,7 +144,10 @@ with
     ruled as (
         select
             event_key,
+            event_id,
+            occurred_at,
             occurred_date,
+            is_interactive,
             device_key,
             previous_person_id,
             next_person_id,
@@ -167,12 +177,22 @@ with
         from placed
     )
 
-select event_key, occurred_date, person_id, identity_rule, device_key, event_key as track
+select
+    event_key,
+    event_id,
+    occurred_at,
+    occurred_date,
+    is_interactive,
+    person_id,
+    identity_rule,
+    device_key,
+    event_key as track
 from without_device
 
 union all
 
-select event_key, occurred_date, known_person_id, 'direct', device_key, device_key
+select
+    event_key, event_id, occurred_at, occurred_date, is_interactive, known_person_id, 'direct', device_key, device_key
 from ordered
 where known_person_id is not null
 
@@ -180,7 +200,10 @@ union all
 
 select
     event_key,
+    event_id,
+    occurred_at,
     occurred_date,
+    is_interactive,
     case
         identity_rule
         when 'carry'
@@ -202,11 +225,14 @@ from
     ruled
 
     {% call touched() %}
+    {%- set seen = [
+        'event_key', 'event_id', 'subject_key', 'occurred_at', 'occurred_date', 'is_interactive', 'is_logout'
+    ] %}
     with
         changed as (
             select event_key
             from
-                {{ changes(ref('int_event_subjects'), ['event_key', 'event_id', 'subject_key', 'occurred_at', 'occurred_date', 'is_logout']) }}
+                {{ changes(ref('int_event_subjects'), seen) }}
             union
             select subjects.event_key
             from {{ ref('int_event_subjects') }} as subjects

@@ -6,11 +6,9 @@
 {%- set timeout -%} interval '{{ var("tl_sessions").timeout_seconds }} seconds' {%- endset -%}
 with
     passive as (
-        select events.event_key, persons.person_id, events.occurred_at
-        from {{ ref('int_events') }} as events
-        inner join
-            {{ touched_rows(ref('int_event_persons'), 'person_id') }} as persons on events.event_key = persons.event_key
-        where not events.is_interactive and persons.person_id is not null
+        select event_key, person_id, occurred_at
+        from {{ ref('int_event_persons') }} as persons {{ only_touched('persons.person_id') }}
+        where not is_interactive and person_id is not null
     ),
 
     bounds as (select * from {{ ref('int_session_bounds') }} as bounds {{ only_touched('bounds.person_id') }}),
@@ -61,11 +59,5 @@ where
         {{ changes(ref('int_session_events'), ['event_key', 'session_id', 'person_id', 'occurred_at', 'position']) }}
     union all
     select person_id
-    from {{ changes(ref('int_event_persons'), ['event_key', 'person_id']) }}
-    union all
-    select persons.person_id
-    from {{ ref('int_event_persons') }} as persons
-    semi join
-        {{ changes(ref('int_events'), ['event_key', 'occurred_at', 'is_interactive']) }} as events
-        on persons.event_key = events.event_key
+    from {{ changes(ref('int_event_persons'), ['event_key', 'person_id', 'occurred_at', 'is_interactive']) }}
     {% endcall %}

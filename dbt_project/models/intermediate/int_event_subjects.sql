@@ -18,6 +18,7 @@ with
             record_kind,
             occurred_at,
             occurred_date,
+            is_interactive,
             is_logout,
             user_id,
             external_ids,
@@ -80,6 +81,7 @@ with
 select
     event_key,
     event_id,
+    is_interactive,
     is_logout,
     md5(
         concat_ws(
@@ -117,8 +119,8 @@ from
 
     {% call touched() %}
     {%- set named = [
-        'event_key', 'event_id', 'source', 'record_kind', 'occurred_at', 'occurred_date', 'is_logout', 'event_type', 'trust', 'surface',
-        'user_id', 'external_ids', 'email_token', 'email_verified', 'phone_token', 'anonymous_id', 'device_id',
+        'event_key', 'event_id', 'source', 'record_kind', 'occurred_at', 'occurred_date', 'is_interactive', 'is_logout',
+        'event_type', 'trust', 'surface', 'user_id', 'external_ids', 'email_token', 'email_verified', 'phone_token', 'anonymous_id', 'device_id',
         'previous_id'
     ] %}
     select event_key

@@ -20,18 +20,19 @@
 with
     interactive as (
         select
-            events.event_key,
-            events.event_id,
+            persons.event_key,
+            persons.event_id,
             persons.person_id,
-            events.occurred_at,
+            persons.occurred_at,
             {{ scope_key }} as scope_key,
             {% if sessions.scope == 'client' %} events.client_session_id is null
             {% else %} true
             {% endif %} as has_timeout
-        from {{ ref('int_events') }} as events
-        inner join
-            {{ touched_rows(ref('int_event_persons'), 'person_id') }} as persons on events.event_key = persons.event_key
-        where events.is_interactive and persons.person_id is not null
+        from {{ touched_rows(ref('int_event_persons'), 'person_id') }} as persons
+        {%- if sessions.scope == 'client' %}
+            inner join {{ ref('int_events') }} as events on persons.event_key = events.event_key
+        {%- endif %}
+        where persons.is_interactive and persons.person_id is not null
     ),
 
     spaced as (
@@ -87,11 +88,13 @@ window
 
     {% call touched() %}
     select person_id
-    from {{ changes(ref('int_event_persons'), ['event_key', 'person_id', 'device_key']) }}
-    union all
-    select persons.person_id
-    from {{ ref('int_event_persons') }} as persons
-    semi join
-        {{ changes(ref('int_events'), ['event_key', 'event_id', 'source', 'occurred_at', 'is_interactive', 'client_session_id']) }} as events
-        on persons.event_key = events.event_key
+    from {{ changes(ref('int_event_persons'), ['event_key', 'event_id', 'person_id', 'device_key', 'occurred_at', 'is_interactive']) }}
+    {%- if sessions.scope == 'client' %}
+        union all
+        select persons.person_id
+        from {{ ref('int_event_persons') }} as persons
+        semi join
+            {{ changes(ref('int_events'), ['event_key', 'source', 'client_session_id']) }} as events
+            on persons.event_key = events.event_key
+    {%- endif %}
     {% endcall %}
