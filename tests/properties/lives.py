@@ -197,7 +197,13 @@ class Life:
 
     def speak_of_consent(self) -> None:
         """An entry of a ledger: it denies, grants or is silent, about a user or a browser."""
-        who = self.rng.choice([{"user_id": self._user()}, {"anonymous_id": self._browser()}])
+        who = self.rng.choice(
+            [
+                {"user_id": self._user()},
+                {"anonymous_id": self._browser()},
+                {"device_id": f"{self.name}_d0"},
+            ]
+        )
         self._row(
             "consent",
             consent_analytics=self.rng.choice([True, False, None]),
@@ -272,7 +278,16 @@ class Life:
         """With the one correction."""
         kind = self._correction
         if kind == "withdrawn":
-            rows = [row | WITHDRAWN for row in _of(loaded, "backend")]
+            of_servers = _of(loaded, "backend", "shop")
+            rows = [row | WITHDRAWN for row in of_servers if row["record_kind"] == "event"]
+        elif kind == "refunded":  # a refund before the first: another day has the order's first
+            rows = [
+                record("shop", self.name, 8000, row["occurred_at"] - timedelta(days=2))
+                | {name: row[name] for name in ("event_name", "revenue", "currency", "order_id")}
+                | {"record_kind": "event", "received_at": row["received_at"]}
+                for row in _of(loaded, "shop")
+                if row["event_name"] == "refunded"
+            ]
         elif kind == "spoken":  # what a deleted entry of the ledger said before
             denied = {"is_deleted": False, "consent_analytics": False, "consent_marketing": False}
             rows = [
@@ -358,8 +373,13 @@ MENDED: dict[str, Callable[[Life, dict], object]] = {
     "client_session_id": lambda life, _: f"{life.name}_mended",
     "utm_source": lambda *_: "partner",
     "country": lambda *_: "AT",
+    "app_version": lambda *_: "9.0",
+    "consent_marketing": lambda _, row: not row.get("consent_marketing"),
+    "event_name": lambda *_: "sign_up",
+    "page_path": lambda *_: "/mended",
+    "properties": lambda *_: json.dumps({"plan": "mended", "scroll_percent": 70}),
 }
-CORRECTIONS = ("withdrawn", "spoken", *MENDED)
+CORRECTIONS = ("withdrawn", "spoken", "refunded", *MENDED)
 
 
 def _of(loaded: Sequence[Loaded], *sources: str) -> list[dict]:
@@ -373,10 +393,12 @@ END = START + SPAN + timedelta(days=90)  # behind every life
 
 
 def come_again(name: str) -> list[dict]:
-    """A last visit of a life, at which funnels begin: its windows and session are open then."""
+    """A last visit of a life, at which funnels begin: its windows and session are open then. The
+    day after a server speaks of it, in no session."""
     about = {"event_name": "viewed", "event_type": "page", "page_path": "/"}
-    row = record("web", name, 9000, END, anonymous_id=f"{name}_a0", **about)
-    return [row | {"position": 9000, "record_kind": "event"}]
+    visit = record("web", name, 9000, END, anonymous_id=f"{name}_a0", **about)
+    later = record("backend", name, 9001, END + timedelta(days=1), user_id=f"{name}_u0")
+    return [row | {"record_kind": "event"} for row in (visit, later)]
 
 
 def passed(by: timedelta = timedelta(days=30)) -> list[dict]:

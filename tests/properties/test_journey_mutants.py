@@ -115,8 +115,8 @@ OF_FUNNELS: dict[str, tuple[str, str, str]] = {
     ),
     "the first start of a day is the only one": (
         "int_funnel_ordered_attempts",
-        "order by len(step_times) desc, entered_at desc",
-        "order by entered_at, len(step_times) desc",
+        "max_by(step_times, {depth:len(step_times), entered_at:entered_at})",
+        "min_by(step_times, {entered_at:entered_at, depth:-len(step_times)})",
     ),
     "the window is forgotten": (
         "int_funnel_ordered_attempts",

@@ -37,7 +37,18 @@ with
             steps_present >> (step - 1) as present_from
         from
             (
-                select moments.*, funnels.mode, funnels.steps, unnest(range(1, funnels.steps + 1)) as step
+                select
+                    moments.*,
+                    funnels.mode,
+                    funnels.steps,
+                    -- mostly it is one step, which its bit tells
+                    unnest(
+                        case
+                            when bit_count(moments.steps_present) = 1
+                            then [bit_count(moments.steps_present - 1) + 1]
+                            else range(1, funnels.steps + 1)
+                        end
+                    ) as step
                 from moments
                 inner join funnels on moments.funnel = funnels.funnel
             )

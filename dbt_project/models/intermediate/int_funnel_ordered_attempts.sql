@@ -103,19 +103,30 @@ with
         from done_1
         {%- for step in range(2, last_step + 1) %}
             union all
-            select funnel, person_id, entry_date, entered_at, step_times
-            from done_{{ step }}
+            {% if has_strict -%}
+                -- of the walks of one start the earliest
+                select funnel, person_id, entry_date, entered_at, min(step_times)
+                from done_{{ step }}
+                group by funnel, person_id, entry_date, entered_at
+            {%- else -%} select funnel, person_id, entry_date, entered_at, step_times from done_{{ step }}
+            {%- endif %}
         {%- endfor %}
+    ),
+
+    -- of the day's starts the deepest counts, then the latest
+    counted as (
+        select
+            funnel,
+            person_id,
+            entry_date,
+            max_by(step_times, {depth:len(step_times), entered_at:entered_at}) as step_times
+        from attempts
+        group by funnel, person_id, entry_date
     )
 
-select funnel, person_id, entry_date, entered_at, cast(len(step_times) as integer) as depth, step_times
-from attempts
--- of the day's starts the deepest counts, then the latest
-qualify
-    row_number() over (
-        partition by funnel, person_id, entry_date order by len(step_times) desc, entered_at desc, step_times
-    )
-    = 1
+select funnel, person_id, entry_date, step_times[1] as entered_at, cast(len(step_times) as integer) as depth, step_times
+from
+    counted
 
     {% call touched() %}
     select person_id

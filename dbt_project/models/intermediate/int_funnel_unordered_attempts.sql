@@ -167,11 +167,19 @@ with
         from sharing_attempts
     )
 
-select funnel, person_id, entry_date, entered_at, cast(len(step_times) as integer) as depth, step_times
+select
+    funnel,
+    person_id,
+    entry_date,
+    -- of the day's starts the deepest counts, then the latest
+    max_by(entered_at, {depth:len(step_times), entered_at:entered_at}) as entered_at,
+    cast(max(len(step_times)) as integer) as depth,
+    max_by(step_times, {depth:len(step_times), entered_at:entered_at}) as step_times
 from attempts
--- of the day's starts the deepest counts, then the latest
-qualify
-    row_number() over (partition by funnel, person_id, entry_date order by len(step_times) desc, entered_at desc) = 1
+group by
+    funnel,
+    person_id,
+    entry_date
 
     {% call touched() %}
     -- without the next interactive event, which mode any does not look at, moments are a function of events

@@ -35,9 +35,18 @@ with
 {%- endfor %}
 
 {% call touched() %}
-    select dedupe_key
-    from {{ arrivals() }}
+    with arrived as (select dedupe_key, user_id, anonymous_id, device_id from {{ arrivals() }})
+
+    -- only whom a denial names can be denied, and only who is can cease to be
+    select arrived.dedupe_key
+    from arrived
+    semi join {{ this }} as denied on arrived.dedupe_key = denied.event_key
     {% for kind in ['user_id', 'anonymous_id', 'device_id'] %}
+        union all
+        select dedupe_key
+        from arrived
+        semi join {{ ref('int_consent_ledger') }} as ledger
+            on ledger.kind = '{{ kind }}' and ledger.is_denied and arrived.{{ kind }} = ledger.value
         union all
         select dedupe_key
         from {{ ref('stg_events') }} as events

@@ -75,7 +75,6 @@ with
 
 select
     event_key,
-    event_id,
     person_id,
     occurred_at,
     previous_at,
