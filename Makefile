@@ -37,7 +37,7 @@ help:  ## show this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/.installed  ## a sample company, from raw events to published marts, in about four minutes
+demo: .venv/.installed  ## a sample company, from raw events to published marts, in two to four minutes
 	@.venv/bin/throughline demo
 
 dev: .venv/.installed  ## the Dagster UI on the demo's home
