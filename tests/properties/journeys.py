@@ -134,6 +134,9 @@ def report(entries: list[Row], funnels: list[Row], *, of_days: bool) -> Iterator
                 about = {"funnel": funnel["name"], "version": funnel["version"]}
                 about |= {"entry_date": day} if of_days else {}
                 about |= {"segment_set": segment_set, "segment": segment}
+                if of_days:
+                    closes = marts.end_of(day) + timedelta(seconds=funnel["window_seconds"])
+                    about |= {"is_complete": closes <= marts.DATA_UNTIL}
                 yield from (about | row for row in _steps(part, funnel))
 
 
@@ -367,15 +370,25 @@ def sessions(events: list[Row], rules: Rules) -> tuple[list[Row], list[Row]]:
     rows, placed = [], []
     for person, own in people.items():
         own.sort(key=_order)
-        bursts = _bursts([event for event in own if event["is_interactive"]], rules)
+        scopes = _scopes([event for event in own if event["is_interactive"]], rules)
+        bursts = [burst for scope in scopes.items() for burst in _bursts(*scope, rules)]
+        previous = {
+            event["event_key"]: before["occurred_at"]
+            for walk in scopes.values()
+            for before, event in pairwise(walk)
+        }
         attached = {_name(burst): list(burst) for burst in bursts}
         for event in own:
             if not event["is_interactive"] and (burst := _open_at(bursts, event["occurred_at"])):
                 attached[_name(burst)].append(event)
         for name, members in attached.items():
+            places = {event["event_key"]: place for place, event in enumerate(members, 1)}
             for event in members:
-                about = {"event_key": event["event_key"], "session_id": name, "person_id": person}
-                placed.append(about | {"is_interactive": event["is_interactive"]})
+                key, is_interactive = event["event_key"], event["is_interactive"]
+                about = {"event_key": key, "session_id": name, "person_id": person}
+                about |= {"occurred_at": event["occurred_at"], "is_interactive": is_interactive}
+                about |= {"position": places[key] if is_interactive else None}
+                placed.append(about | {"previous_at": previous.get(key)})
         bursts.sort(key=lambda burst: (burst[0]["occurred_at"], _name(burst)))
         for number, burst in enumerate(bursts, 1):
             before = _name(bursts[number - 2]) if number > 1 else None
@@ -392,28 +405,30 @@ def _name(burst: list[Row]) -> str:
     return "s_" + hashlib.md5(burst[0]["event_key"].encode()).hexdigest()
 
 
-def _bursts(events: list[Row], rules: Rules) -> list[list[Row]]:
+def _scopes(events: list[Row], rules: Rules) -> dict[Any, list[Row]]:
     scopes: dict[Any, list[Row]] = defaultdict(list)
     for event in events:
         scopes[_scope(event, rules)].append(event)
-    found = []
-    for scope, own in scopes.items():
-        waits = not (rules.scope == "client" and scope is not None)
-        bursts: list[list[Row]] = []
-        for event in own:
-            if bursts and not (
-                waits and event["occurred_at"] - bursts[-1][-1]["occurred_at"] > TIMEOUT
-            ):
-                bursts[-1].append(event)
-            else:
-                bursts.append([event])
-        for burst in bursts:
-            pieces: dict[int, list[Row]] = defaultdict(list)
-            for event in burst:
-                since = event["occurred_at"] - burst[0]["occurred_at"]
-                pieces[since // rules.longest if rules.longest else 0].append(event)
-            found += pieces.values()
-    return found
+    return scopes
+
+
+def _bursts(scope: Any, events: list[Row], rules: Rules) -> Iterator[list[Row]]:
+    """The sessions of one scope."""
+    waits = not (rules.scope == "client" and scope is not None)
+    bursts: list[list[Row]] = []
+    for event in events:
+        if bursts and not (
+            waits and event["occurred_at"] - bursts[-1][-1]["occurred_at"] > TIMEOUT
+        ):
+            bursts[-1].append(event)
+        else:
+            bursts.append([event])
+    for burst in bursts:
+        pieces: dict[int, list[Row]] = defaultdict(list)
+        for event in burst:
+            since = event["occurred_at"] - burst[0]["occurred_at"]
+            pieces[since // rules.longest if rules.longest else 0].append(event)
+        yield from pieces.values()
 
 
 def _scope(event: Row, rules: Rules) -> Any:
