@@ -29,6 +29,8 @@ RULES = {
     "client": Rules("client", heartbeat="beat"),
     "client, cut": Rules("client", timedelta(hours=1)),
 }
+
+
 def expect(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row]) -> None:
     """Write what ``table`` must hold, in its own types, as ``expected_<table>``."""
     kinds = _kinds(connection, table)
