@@ -1,26 +1,31 @@
 {{ config(materialized='recomputed') }}
 
--- Rolling actives by interval differences: a person's activity on day d counts on the days d .. d + 6 (27), or until
--- the day before the next activity if that comes first, so that nobody counts twice. Adding the person at the
--- first of these days and taking it off after the last leaves a running sum over the days.
+{#- Rolling actives by interval differences: a person's activity on day d counts on the days d .. d + 6 (27), or until
+    the day before the next activity if that comes first, so that nobody counts twice. Adding the person at the
+    first of these days and taking it off after the last leaves a running sum over the days.
+
+    Grouping by person is what costs, so it is done once: a day of a segment is one number, segment * 2 ** 20 + day, and
+    of two that follow each other the difference is the pause, or beyond all windows where the segment changes. -#}
 with
     person_days as (select * from {{ ref('int_person_days') }}),
 
-    histories as (
-        select 'all' as segment_set, 'all' as segment, list_sort(list(distinct active_date)) as dates
-        from person_days
-        group by person_id
-        union all
-        select 'surface', surface, list_sort(list(distinct active_date))
-        from person_days
-        group by person_id, surface
-        union all
-        select 'platform', platform, list_sort(list(distinct active_date))
-        from person_days
-        group by person_id, platform
-    ),
+    kinds as (select distinct surface, platform from person_days),
 
-    segments as (select distinct segment_set, segment from histories),
+    segments as (
+        -- all has number 0
+        select segment_set, segment, row_number() over (order by segment_set, segment) - 1 as number
+        from
+            (
+                select 'all' as segment_set, 'all' as segment
+                from kinds
+                union
+                select 'platform', platform
+                from kinds
+                union
+                select 'surface', surface
+                from kinds
+            ) as seen
+    ),
 
     bounds as (
         select
@@ -37,15 +42,50 @@ with
         cross join unnest(range(bounds.first_date, bounds.last_date + 1, interval 1 day)) as days(day)
     ),
 
-    spans as (
-        select segment_set, segment, unnest(dates) as active_date, unnest(dates[2:]) as next_active_date from histories
+    persons as (
+        select
+            list(
+                (surfaces.number << 40) + (platforms.number << 20) + (person_days.active_date - bounds.first_date)
+            ) as days
+        from person_days
+        cross join bounds
+        inner join segments as surfaces on person_days.surface = surfaces.segment and surfaces.segment_set = 'surface'
+        inner join
+            segments as platforms on person_days.platform = platforms.segment and platforms.segment_set = 'platform'
+        group by person_days.person_id
     ),
 
+    histories as (
+        select list_sort(list_transform(days, lambda day: (day & 1048575))) as days
+        from persons
+        union all
+        select list_sort(list_transform(days, lambda day: ((day >> 40) << 20) + (day & 1048575)))
+        from persons
+        union all
+        select list_sort(list_transform(days, lambda day: (day & 1099511627775)))
+        from persons
+    ),
+
+    spans as (select unnest(days) as day, unnest(days[2:]) as next_day from histories),
+
     -- few: persons only matter by their day and the days until they come again
-    pauses as (
-        select segment_set, segment, active_date, least(next_active_date - active_date, 28) as days, count(*) as persons
+    counted as (
+        select day, least(next_day - day, 28) as days, count(*) as persons
         from spans
-        group by segment_set, segment, active_date, least(next_active_date - active_date, 28)
+        where next_day is distinct from day
+        group by day, least(next_day - day, 28)
+    ),
+
+    pauses as (
+        select
+            segments.segment_set,
+            segments.segment,
+            bounds.first_date + cast(counted.day & 1048575 as integer) as active_date,
+            counted.days,
+            counted.persons
+        from counted
+        cross join bounds
+        inner join segments on counted.day >> 20 = segments.number
     ),
 
     changes as (
