@@ -117,7 +117,13 @@
         insert into fresh by name {{ query }};
         create or replace temp table stale as
         select target.rowid as _row, target.* from {{ target }} as target
-        {{ '' if reason else 'semi join touched on ' ~ same_key('target', 'touched', key, numbered=true) }};
+        {% if not reason -%}
+            {#- found by the key alone: rows are wide, and of new keys there are none -#}
+            semi join (
+                select rows.rowid as _row from {{ target }} as rows
+                semi join touched on {{ same_key('rows', 'touched', key, numbered=true) }}
+            ) as found on target.rowid = found._row
+        {%- endif %};
         create or replace temp table differences as
         select cast(1 as tinyint) as _sign, * from (from fresh except all select * exclude (_row) from stale)
         {% if not config.get('keeps_vanished') -%}

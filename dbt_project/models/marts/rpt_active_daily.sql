@@ -7,9 +7,7 @@
     Grouping by person is what costs, so it is done once: a day of a segment is one number, segment * 2 ** 20 + day, and
     of two that follow each other the difference is the pause, or beyond all windows where the segment changes. -#}
 with
-    person_days as (select * from {{ ref('int_person_days') }}),
-
-    kinds as (select distinct surface, platform from person_days),
+    kinds as (select distinct surface, platform from {{ ref('int_person_days') }}),
 
     segments as (
         -- all has number 0
@@ -32,7 +30,7 @@ with
             min(active_date) as first_date,
             -- events may run ahead of the slowest live source; they are shown, as incomplete
             greatest(max(active_date), cast({{ to_local(data_until()) }} as date)) as last_date
-        from person_days
+        from {{ ref('int_person_days') }}
     ),
 
     spine as (
@@ -47,7 +45,7 @@ with
             list(
                 (surfaces.number << 40) + (platforms.number << 20) + (person_days.active_date - bounds.first_date)
             ) as days
-        from person_days
+        from {{ ref('int_person_days') }} as person_days
         cross join bounds
         inner join segments as surfaces on person_days.surface = surfaces.segment and surfaces.segment_set = 'surface'
         inner join
