@@ -6,17 +6,8 @@
     time-out is still the same session). A maximum length cuts a burst into pieces counted from the burst's
     start. Scope `client` trusts the client's own session id and uses the time-out for events without one. -#}
 {%- set sessions = var('tl_sessions') -%}
-{%- set scope_key -%}
-    {%- if sessions.scope == 'device' -%} concat_ws(chr(31), persons.person_id, persons.device_key)
-    {%- elif sessions.scope == 'client' -%}
-        case
-            when events.client_session_id is not null
-                then concat_ws(chr(31), persons.person_id, events.source, events.client_session_id)
-            else persons.person_id
-        end
-    {%- else -%} persons.person_id
-    {%- endif -%}
-{%- endset -%}
+{#- what is sorted is kept narrow: a person's own name is not carried twice -#}
+{%- set scope = 'person_id' if sessions.scope == 'person' else 'scope_key' -%}
 with
     interactive as (
         select
@@ -24,7 +15,14 @@ with
             persons.event_id,
             persons.person_id,
             persons.occurred_at,
-            {{ scope_key }} as scope_key,
+            {% if sessions.scope == 'device' -%} concat_ws(chr(31), persons.person_id, persons.device_key) as scope_key,
+            {%- elif sessions.scope == 'client' -%}
+                case
+                    when events.client_session_id is not null
+                    then concat_ws(chr(31), persons.person_id, events.source, events.client_session_id)
+                    else persons.person_id
+                end as scope_key,
+            {%- endif %}
             {% if sessions.scope == 'client' %} events.client_session_id is null
             {% else %} true
             {% endif %} as has_timeout
@@ -38,7 +36,7 @@ with
     spaced as (
         select *, lag(occurred_at) over scope as previous_at, row_number() over scope as number
         from interactive
-        window scope as (partition by scope_key order by occurred_at, event_id, event_key)
+        window scope as (partition by {{ scope }} order by occurred_at, event_id, event_key)
     ),
 
     bursts as (
@@ -61,13 +59,13 @@ with
                     {{ sessions.max_length_seconds * 1000000 }}
                 ) as piece
             from bursts
-            window so_far as (partition by scope_key order by number rows between unbounded preceding and current row)
+            window so_far as (partition by {{ scope }} order by number rows between unbounded preceding and current row)
         ),
 
         cut as (
             select
                 * exclude (is_first, piece),
-                is_first or piece <> lag(piece) over (partition by scope_key order by number) as is_first
+                is_first or piece <> lag(piece) over (partition by {{ scope }} order by number) as is_first
             from pieces
         )
     {%- else -%} cut as (select * from bursts)
@@ -83,7 +81,7 @@ select
     cast(number - last_value(case when is_first then number end ignore nulls) over so_far + 1 as integer) as position
 from cut
 window
-    so_far as (partition by scope_key order by number rows between unbounded preceding and current row)
+    so_far as (partition by {{ scope }} order by number rows between unbounded preceding and current row)
 
     {% call touched() %}
     select person_id
