@@ -2,6 +2,13 @@
 
 {%- set funnels = var('tl_funnels') -%}
 {%- set has_breakdowns = funnels | selectattr('breakdowns', 'defined') | selectattr('breakdowns') | list | length > 0 -%}
+{#- The channel is the session's, all else the event's own. -#}
+{%- set by_channel = [] -%}
+{%- for funnel in funnels -%}
+    {%- for path in funnel.get('breakdowns') or [] if dimension_source(path) == 'channel' -%}
+        {%- do by_channel.append(funnel.name) -%}
+    {%- endfor -%}
+{%- endfor -%}
 {%- set dimensions = [] -%}
 {%- for dimension in var('tl_dimensions') -%}
     {%- do dimensions.append(dimension_value(dimension, 'details')) -%}
@@ -130,7 +137,9 @@ select
     {{ dimensions_object(dimensions) }} as dimensions
 from entries
 {%- if has_breakdowns or dimensions %}
-    inner join {{ ref('int_person_events') }} as opened on entries.opening_event_key = opened.event_key
+    {%- if by_channel %}
+        inner join {{ ref('int_person_events') }} as opened on entries.opening_event_key = opened.event_key
+    {%- endif %}
     inner join {{ ref('int_events') }} as details on entries.opening_event_key = details.event_key
 {%- endif %}
 
