@@ -1,8 +1,8 @@
 {{ config(materialized='recomputed') }}
 
 -- How many of the trailing 28 days a person was active changes only on an active day, and 28 days after one. So a
--- person
--- moves from one number of days to another a few times, and a running sum over the days counts who stands where.
+-- person moves from one number of days to another a few times, and a running sum over the days counts who stands
+-- where.
 with
     person_days as (select distinct person_id, active_date from {{ ref('int_person_days') }}),
 
