@@ -9,10 +9,14 @@ each person adds to a number is counted here in plain Python from the rows of bo
 from __future__ import annotations
 
 import random
+import shutil
+import signal
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -21,12 +25,12 @@ import duckdb
 import pytest
 import yaml
 
-from governance.config import dbt_vars
+from governance.config import dbt_vars, load_config
 from governance.home import Home
 from governance.keys import load_keys
 from governance.warehouse import open_warehouse, warehouse_lock
 from orchestration.cli.entry import run as throughline
-from orchestration.publishing import versions
+from orchestration.publishing import publish, versions
 from orchestration.publishing.basis import Basis, basis_of
 from orchestration.publishing.restating import Part, Share, restate, to_the_cent
 from tests.properties.configured import configure, configured_home
@@ -480,3 +484,71 @@ def test_cents_go_to_those_that_lost_most_and_sum_to_the_whole() -> None:
         assert sum((share.part for share in rounded), Decimal(0)) == whole
         for share, cents in zip(some, rounded, strict=True):
             assert abs(share.part - cents.part) < Decimal("0.01")
+
+
+# --- killed ---------------------------------------------------------------------------------------
+
+DIE = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from governance.config import load_config
+from governance.home import Home
+from governance.keys import load_keys
+from orchestration.publishing import basis, publication, publish, restating, store
+home = Home(Path(sys.argv[1]))
+{where} = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+publish(home, load_config(home), load_keys(home), dbt_manifest=Path(sys.argv[2]), run_id="killed",
+        now=datetime(2026, 7, 9, tzinfo=UTC))
+"""
+
+
+@pytest.fixture(scope="module")
+def unpublished(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the home whose marts have newer rates than its last version."""
+    root = tmp_path_factory.mktemp("unpublished") / "home"
+    shutil.copytree(told.home.root, root, symlinks=True)
+    home = Home(root)
+    rates = [
+        {"date": (START + timedelta(days=n)).date(), "currency": "USD", "rate": Decimal("0.8")}
+        for n in range(-5, 60)
+    ]
+    run(root.parent / "stepwise", Plan(root, dbt_vars(load_config(home)), [Step([], [], rates)]))
+    return root
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "where",
+    ["basis.remember", "restating.restate", "restating.append", "store.switch", "basis.confirm"],
+)
+def test_a_publish_killed_while_restating_logs_each_difference_once(
+    told: Told, unpublished: Path, tmp_path: Path, where: str
+) -> None:
+    home = Home(tmp_path / "home")
+    shutil.copytree(unpublished, home.root, symlinks=True)
+    manifest = unpublished.parent / "stepwise" / "target" / "manifest.json"
+    killed = subprocess.run(
+        [sys.executable, "-c", DIE.format(where=where), str(home.root), str(manifest)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    publish(
+        home,
+        load_config(home),
+        load_keys(home),
+        dbt_manifest=manifest,
+        run_id="again",
+        now=datetime(2026, 7, 10, tzinfo=UTC),
+    )
+    names = [version.name for version in reversed(versions(home))]
+    assert names[:-1] == told.names
+    after = Told(home, tmp_path, told.couples, names)
+    assert_alike(logged(after, -1), expected(after, -1, lambda who: "configuration"))
+    for number in range(1, len(told.names)):
+        assert logged(after, number) == logged(told, number)
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        kept = con.execute("select version, is_confirmed from history.publications").fetchall()
+    assert kept == [(name, True) for name in names]

@@ -51,7 +51,8 @@ with
             is_interactive,
             known_person_id as person_id,
             case when known_person_id is null then 'none' else 'direct' end as identity_rule,
-            device_key
+            device_key,
+            is_device_sent
         from events
         where device_key is null
     ),
@@ -122,6 +123,7 @@ with
             numbered.occurred_date,
             numbered.is_interactive,
             numbered.device_key,
+            numbered.is_device_sent,
             previous.person_id as previous_person_id,
             following.person_id as next_person_id,
             -- a logout that is itself the previous known event counts: it lies at or after that event
@@ -149,6 +151,7 @@ with
             occurred_date,
             is_interactive,
             device_key,
+            is_device_sent,
             previous_person_id,
             next_person_id,
             case
@@ -186,13 +189,23 @@ select
     person_id,
     identity_rule,
     device_key,
+    is_device_sent,
     event_key as track
 from without_device
 
 union all
 
 select
-    event_key, event_id, occurred_at, occurred_date, is_interactive, known_person_id, 'direct', device_key, device_key
+    event_key,
+    event_id,
+    occurred_at,
+    occurred_date,
+    is_interactive,
+    known_person_id,
+    'direct',
+    device_key,
+    is_device_sent,
+    device_key
 from ordered
 where known_person_id is not null
 
@@ -220,6 +233,7 @@ select
     end,
     identity_rule,
     device_key,
+    is_device_sent,
     device_key
 from
     ruled

@@ -1,24 +1,23 @@
 {{ config(materialized='by_key', key='device_key') }}
 
+{%- set told = ['surface', 'platform', 'app_version', 'device_class'] -%}
+
 with
     events as (
         select
             persons.device_key,
             persons.person_id,
             persons.identity_rule,
-            subjects.is_device_sent,
-            events.occurred_at,
-            events.event_id,
-            events.event_key,
+            persons.is_device_sent,
+            persons.occurred_at,
+            persons.event_id,
+            persons.event_key,
             events.surface,
             events.platform,
             events.app_version,
             events.device_class
-        from {{ ref('int_event_persons') }} as persons
+        from {{ touched_rows(ref('int_event_persons'), 'device_key') }} as persons
         inner join {{ ref('int_events') }} as events on persons.event_key = events.event_key
-        inner join
-            {{ ref('int_event_subjects') }} as subjects on persons.event_key = subjects.event_key
-            {{ only_touched('persons.device_key') }}
         where persons.device_key is not null
     ),
 
@@ -32,6 +31,7 @@ with
         group by person_id
     ),
 
+    -- what a server says about a device is the server's
     used as (
         select
             device_key,
@@ -40,15 +40,38 @@ with
             count(*) as events,
             count(distinct person_id) filter (identity_rule = 'direct') as persons,
             count(distinct person_id) filter (identity_rule = 'direct' and is_device_sent) as persons_by_itself,
-            max_by(person_id, {ts:occurred_at, id:event_id, key:event_key}) as last_person_id,
-            max_by(identity_rule, {ts:occurred_at, id:event_id, key:event_key}) as last_rule,
-            -- what a server says about a device is the server's; max_by passes over NULL
-            max_by(surface, {ts:occurred_at, id:event_id, key:event_key}) filter (is_device_sent) as surface,
-            max_by(platform, {ts:occurred_at, id:event_id, key:event_key}) filter (is_device_sent) as platform,
-            max_by(app_version, {ts:occurred_at, id:event_id, key:event_key}) filter (is_device_sent) as app_version,
-            max_by(device_class, {ts:occurred_at, id:event_id, key:event_key}) filter (is_device_sent) as device_class
+            {%- for column in told %}
+                max(occurred_at) filter (is_device_sent and {{ column }} is not null) as {{ column }}_told_at
+                {%- if not loop.last %}, {% endif -%}
+            {%- endfor %}
         from events
         group by device_key
+    ),
+
+    {#- Found by their time first: max_by over all events keeps a copy of every value that was once the last, which
+        is more than fits into memory. -#}
+    latest as (
+        select
+            events.device_key,
+            max_by(events.person_id, {id:event_id, key:event_key}) filter (
+                events.occurred_at = used.last_seen_at
+            ) as last_person_id,
+            max_by(events.identity_rule, {id:event_id, key:event_key}) filter (
+                events.occurred_at = used.last_seen_at
+            ) as last_rule,
+            {%- for column in told %}
+                -- max_by passes over NULL
+                max_by(events.{{ column }}, {id:event_id, key:event_key}) filter (
+                    events.is_device_sent and events.occurred_at = used.{{ column }}_told_at
+                ) as {{ column }}
+                {%- if not loop.last %}, {% endif -%}
+            {%- endfor %}
+        from events
+        inner join used on events.device_key = used.device_key
+        where
+            events.occurred_at = used.last_seen_at
+            {%- for column in told %} or events.occurred_at = used.{{ column }}_told_at {%- endfor %}
+        group by events.device_key
     )
 
 select
@@ -60,30 +83,25 @@ select
     cast(coalesce(identifiers.device_ids, 0) as integer) as device_ids,
     cast(used.persons as integer) as persons,
     used.persons_by_itself > {{ var('tl_identity').kiosk_limit }} as is_kiosk,
-    used.last_person_id,
-    used.last_rule,
-    used.surface,
-    used.platform,
-    used.app_version,
-    used.device_class
+    latest.last_person_id,
+    latest.last_rule,
+    latest.surface,
+    latest.platform,
+    latest.app_version,
+    latest.device_class
 from used
+inner join latest on used.device_key = latest.device_key
 left join
     identifiers on used.device_key = identifiers.device_key
 
     {% call touched() %}
+    {%- set placed = ['event_key', 'event_id', 'occurred_at', 'device_key', 'person_id', 'identity_rule', 'is_device_sent'] %}
     select device_key
-    from {{ changes(ref('int_event_persons'), ['event_key', 'device_key', 'person_id', 'identity_rule']) }}
+    from {{ changes(ref('int_event_persons'), placed) }}
     union all
     select persons.device_key
     from {{ ref('int_event_persons') }} as persons
-    semi join
-        (
-            select event_key
-            from {{ changes(ref('int_events'), ['event_key', 'event_id', 'occurred_at', 'surface', 'platform', 'app_version', 'device_class']) }}
-            union
-            select event_key
-            from {{ changes(ref('int_event_subjects'), ['event_key', 'is_device_sent']) }}
-        ) as changed
+    semi join {{ changes(ref('int_events'), ['event_key', 'surface', 'platform', 'app_version', 'device_class']) }} as changed
         on persons.event_key = changed.event_key
     union all
     select person_id
