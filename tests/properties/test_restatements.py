@@ -166,6 +166,7 @@ class Told:
     folder: Path
     couples: list[Couple]
     names: list[str]  # of the versions, oldest first
+    said: list[dict]  # overrides
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +206,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     run(root / "stepwise", Plan(home.root, dbt_vars(config), steps))
     names = [version.name for version in reversed(versions(home))]
     assert len(names) == len(steps)
-    return Told(home, root, couples, names)
+    return Told(home, root, couples, names, said)
 
 
 def yaml_with_timeout(home: Home, timeout: str) -> str:
@@ -513,7 +514,10 @@ def unpublished(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"date": (START + timedelta(days=n)).date(), "currency": "USD", "rate": Decimal("0.8")}
         for n in range(-5, 60)
     ]
-    run(root.parent / "stepwise", Plan(root, dbt_vars(load_config(home)), [Step([], [], rates)]))
+    run(
+        root.parent / "stepwise",
+        Plan(root, dbt_vars(load_config(home)), [Step([], told.said, rates)]),
+    )
     return root
 
 
@@ -545,10 +549,10 @@ def test_a_publish_killed_while_restating_logs_each_difference_once(
     )
     names = [version.name for version in reversed(versions(home))]
     assert names[:-1] == told.names
-    after = Told(home, tmp_path, told.couples, names)
+    after = Told(home, tmp_path, told.couples, names, told.said)
     assert_alike(logged(after, -1), expected(after, -1, lambda who: "configuration"))
     for number in range(1, len(told.names)):
         assert logged(after, number) == logged(told, number)
     with duckdb.connect(str(home.warehouse), read_only=True) as con:
-        kept = con.execute("select version, is_confirmed from history.publications").fetchall()
-    assert kept == [(name, True) for name in names]
+        kept = con.execute("select version from history.publications").fetchall()
+    assert [version for (version,) in kept] == names
