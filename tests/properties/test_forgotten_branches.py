@@ -178,6 +178,7 @@ def test_every_branch_of_what_is_touched_is_needed(tmp_path: Path) -> None:
     # branch -> {"is": covered (by another branch, in these worlds) | missed (by all lives), "why"}
     explained = json.loads(UNNOTICED.read_text())
     assert not explained.keys() - branches, "an explanation of what is no branch any more"
+    assert not explained.keys() & found, "an explanation of what is noticed"
     print(f"{len(found)} noticed, {len(branches - found)} not")  # noqa: T201
     unexplained = sorted(branches - found - explained.keys())
     assert not unexplained, "\n".join(unexplained)
