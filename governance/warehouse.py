@@ -216,10 +216,15 @@ def explain(message: str, home: Home) -> UserError | None:
 
 
 def was_interrupted(error: BaseException) -> bool:
-    """Whether Ctrl-C met a query: DuckDB then raises a RuntimeError, not a KeyboardInterrupt."""
+    """Whether Ctrl-C is behind an error.
+
+    Meeting a query it becomes a RuntimeError of DuckDB, meeting a load an error of dlt.
+    """
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
+        if isinstance(cause, KeyboardInterrupt):
+            return True
         if isinstance(cause, RuntimeError) and str(cause) == "Query interrupted":
             return True
         seen.add(id(cause))

@@ -21,6 +21,8 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope
 
 _DIALECT = "duckdb"
+_EDITION = 2  # of the tracing below: what an older one kept is traced again
+_PLACE = "rowid"  # DuckDB's number of a row: where it lies, made from no column
 _log = logging.getLogger(__name__)
 
 Table = tuple[str, str]  # schema, name
@@ -40,7 +42,7 @@ class Model:
         parents = sorted(
             (*table, *sorted(columns.items())) for table, columns in self.parents.items()
         )
-        return hashlib.sha256(json.dumps([self.sql, parents]).encode()).hexdigest()[:32]
+        return hashlib.sha256(json.dumps([_EDITION, self.sql, parents]).encode()).hexdigest()[:32]
 
 
 def trace(model: Model, cache: Path) -> Lineage:
@@ -56,7 +58,7 @@ def trace(model: Model, cache: Path) -> Lineage:
         traced = _trace(model)
     except (SqlglotError, RecursionError, KeyError, AttributeError, ValueError) as error:
         _log.warning("No column lineage for %s: %s", model.name, str(error)[:300])
-        traced = {}
+        return {}
     cache.mkdir(parents=True, exist_ok=True)
     draft = kept.with_suffix(".draft")
     draft.write_text(json.dumps(traced))
@@ -71,6 +73,9 @@ def _trace(model: Model) -> Lineage:
     query = parse_one(model.sql, dialect=_DIALECT)
     for table in query.find_all(exp.Table):
         table.set("catalog", None)  # the file's name is not part of a table's identity here
+    for column in query.find_all(exp.Column):
+        if column.name.lower() == _PLACE:
+            column.replace(exp.null())
     query = qualify(query, schema=schema, dialect=_DIALECT, validate_qualify_columns=False)
     scope = build_scope(query)
     found: dict[str, list[tuple[str, str, str]]] = {}

@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +29,8 @@ from governance.warehouse import explain, lock_descriptor, memory_default
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 
+PARSE_SECONDS = 300
+_PARSED = "partial_parse.msgpack"
 _LAST_ERRORS = 20
 _MESSAGE_CHARACTERS = 2000
 # What a dbt failure means to us: a test says the data are wrong, a model says the program is.
@@ -112,6 +116,54 @@ def manifest_path(home: Home) -> Path:
     return target_folder(home) / "manifest.json"
 
 
+def graph_folder(home: Home) -> Path:
+    """Where dbt parses for the graph: not the build's folder, dbt may be writing there now."""
+    return target_folder(home) / "graph"
+
+
+def apart_folder(home: Home) -> Path:
+    """Where dbt builds apart: not the home's folder, whose last build keeps its verdict."""
+    return target_folder(home).with_name(f"{target_folder(home).name}-apart")
+
+
+def parse(
+    home: Home, config: Config, folder: Path, *, warehouse: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """``dbt parse`` into ``folder``, for the home's warehouse or another one.
+
+    Raises: subprocess.TimeoutExpired.
+    """
+    environment = dbt_environment(home, config)
+    if warehouse:
+        environment["THROUGHLINE_WAREHOUSE"] = str(warehouse)
+    else:
+        share_parse(target_folder(home), folder)
+    arguments = [*dbt_arguments("parse", home, config), "--target-path", str(folder)]
+    return subprocess.run(  # noqa: S603 - our own command line, no shell
+        [sys.executable, "-m", "orchestration.dbt_child", *arguments],
+        env=environment,
+        cwd=PROJECT.parent,
+        capture_output=True,
+        text=True,
+        timeout=PARSE_SECONDS,
+        check=False,
+    )
+
+
+def share_parse(done: Path, folder: Path) -> None:
+    """Let dbt begin in ``folder`` with what it parsed in ``done``, five seconds of a first build.
+
+    dbt itself finds out what of it still holds, so a copy that is old or missing costs only time.
+    """
+    if (folder / _PARSED).exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f"{_PARSED}.{os.getpid()}"
+    with suppress(OSError):
+        shutil.copyfile(done / _PARSED, draft)
+        draft.replace(folder / _PARSED)
+
+
 def run_dbt_build(
     home: Home, config: Config, *, full_refresh: bool = False, progress: Progress = silent
 ) -> BuildReport:
@@ -129,6 +181,7 @@ def run_dbt_build(
     results = target_folder(home) / "run_results.json"
     results.unlink(missing_ok=True)
     log_folder(home).mkdir(parents=True, exist_ok=True)
+    share_parse(graph_folder(home), target_folder(home))
     errors = _run(
         home,
         dbt_arguments("build", home, config, full_refresh=full_refresh),
@@ -166,8 +219,7 @@ def build_apart(
         UserError: the disk is full or the memory is not enough.
         ThroughlineError: a model could not be built.
     """
-    # not the home's own, whose last build keeps its verdict
-    folder = target_folder(home).with_name(f"{target_folder(home).name}-apart")
+    folder = apart_folder(home)
     folder.mkdir(parents=True, exist_ok=True)
     results = folder / "run_results.json"
     results.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -15,10 +14,16 @@ from typing import Any
 from governance.config import Config
 from governance.errors import ThroughlineError, UserError
 from governance.home import Home
-from orchestration.dbt import PROJECT, dbt_arguments, dbt_environment, target_folder
+from orchestration.dbt import (
+    PARSE_SECONDS,
+    PROJECT,
+    dbt_arguments,
+    graph_folder,
+    parse,
+    target_folder,
+)
 
 _NOT_READ = frozenset({"target", "logs", "dbt_packages"})
-_TIMEOUT_SECONDS = 300
 
 
 def load_manifest(home: Home, config: Config) -> Mapping[str, Any]:
@@ -34,23 +39,11 @@ def load_manifest(home: Home, config: Config) -> Mapping[str, Any]:
 
 
 def _parse(home: Home, config: Config, kept: Path) -> None:
-    folder = target_folder(home) / "graph"  # not the build's: dbt may be writing there now
-    command = [
-        *(sys.executable, "-m", "orchestration.dbt_child"),
-        *(*dbt_arguments("parse", home, config), "--target-path", str(folder)),
-    ]
+    folder = graph_folder(home)
     try:
-        done = subprocess.run(  # noqa: S603 - our own command line, no shell
-            command,
-            env=dbt_environment(home, config),
-            cwd=PROJECT.parent,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-        )
+        done = parse(home, config, folder)
     except subprocess.TimeoutExpired as error:
-        raise ThroughlineError(f"dbt parse took longer than {_TIMEOUT_SECONDS} s.") from error
+        raise ThroughlineError(f"dbt parse took longer than {PARSE_SECONDS} s.") from error
     if done.returncode:
         raise UserError(
             "dbt cannot parse the project.",

@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,9 +151,14 @@ def render_data_docs(metrics: pd.DataFrame, folder: Path) -> Path:
 _FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": _EXAMPLES}
 
 
-def _context() -> tuple[Any, Any]:
+def great_expectations() -> Any:
+    """The library, without its telemetry; importing it takes seconds, so only who needs it does."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read once, at import
-    import great_expectations as gx
+    return import_module("great_expectations")
+
+
+def _context() -> tuple[Any, Any]:
+    gx = great_expectations()
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")

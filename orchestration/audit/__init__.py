@@ -9,7 +9,13 @@ what was touched. Raw rows are taken as they were judged: under the contract and
 each of them records.
 """
 
-from orchestration.audit.auditing import MOST_PERSONS, AuditReport, audit, refuse_mismatches
+from orchestration.audit.auditing import (
+    MOST_PERSONS,
+    AuditReport,
+    audit,
+    parse_ahead,
+    refuse_mismatches,
+)
 from orchestration.audit.comparing import Difference, Mismatch, RawInput
 
 __all__ = [
@@ -19,5 +25,6 @@ __all__ = [
     "Mismatch",
     "RawInput",
     "audit",
+    "parse_ahead",
     "refuse_mismatches",
 ]

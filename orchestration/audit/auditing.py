@@ -26,8 +26,14 @@ from orchestration.audit.comparing import (
     is_sampled,
     state_marts,
 )
-from orchestration.audit.scratch import attached, fill, scratch_file, scratch_folder
-from orchestration.dbt import build_apart
+from orchestration.audit.scratch import (
+    attached,
+    fill,
+    scratch_address,
+    scratch_file,
+    scratch_folder,
+)
+from orchestration.dbt import apart_folder, build_apart, parse
 from orchestration.inputs import (
     Doubt,
     built_from,
@@ -140,6 +146,14 @@ def audit(
     )
     _note(home, report, compared, audited, full=full)
     return report
+
+
+def parse_ahead(home: Home, config: Config) -> None:
+    """Have dbt parse its project for a first audit of the home; needs nothing of the warehouse.
+
+    Raises: subprocess.TimeoutExpired.
+    """
+    parse(home, config, apart_folder(home), warehouse=scratch_file(scratch_address(home)))
 
 
 def refuse_mismatches(report: AuditReport) -> None:

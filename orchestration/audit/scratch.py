@@ -17,10 +17,15 @@ NAME = "scratch"
 _WHOLE = ("segments", "_dlt_loads", "exchange_rates", "identity_overrides")
 
 
+def scratch_address(home: Home) -> Path:
+    """Where the home's audits work."""
+    return home.dagster / "audit"
+
+
 @contextmanager
 def scratch_folder(home: Home) -> Iterator[Path]:
     """An empty folder below the home's working files; nothing of it stays."""
-    folder = home.dagster / "audit"
+    folder = scratch_address(home)
     shutil.rmtree(folder, ignore_errors=True)  # of an audit that was killed
     folder.mkdir(parents=True)
     try:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,23 +65,29 @@ def demo(
 ) -> None:
     """A sample company, from raw events to published marts, beside the truth."""
     from governance.config import load_config
-    from ingestion.sample import DEFAULT_PERSONS, EDITION, give_back
-    from orchestration.audit import refuse_mismatches
-    from orchestration.jobs import run_job
-    from orchestration.publishing import current_file
+    from ingestion.sample import DEFAULT_PERSONS, EDITION, give_back, install_company
+    from orchestration.inputs import built_from
 
     shared = state(context)
     parameters = {"persons": persons or DEFAULT_PERSONS, "days": days, "seed": seed}
     parameters["edition"] = EDITION
     home = _demo_home(shared)
-    with shared.output.progress() as progress:
+    install_company(home)
+    with shared.output.progress() as progress, _ahead(home) as preparing:
         give_back(home)  # of a demo that was killed
         _synthesise(home, parameters, shared, progress)
-        if not home.warehouse.exists():
-            _build_half(home, seed, progress)
-        report = run_job(home, "hourly", progress)
-        proof = _built_at_once(home, seed, progress) if report.outcome == "published" else None
+        if built_from(home) is None:
+            _build_half(home, seed, preparing.graph, progress)
+        preparing.libraries.exception()
+        from orchestration.jobs import run_job
+
+        report, proof = run_job(home, "hourly", progress), None
+        if report.outcome == "published":
+            preparing.apart.exception()
+            proof = _built_at_once(home, seed, progress)
     from ingestion.sample import measure, told_by
+    from orchestration.audit import refuse_mismatches
+    from orchestration.publishing import current_file
 
     numbers, told = measure(current_file(home), home.truth), told_by(current_file(home))
     kinds = {source.name: source.kind for source in load_config(home).sources}
@@ -155,8 +166,47 @@ def _synthesise(home: Home, wanted: dict[str, int], shared: State, progress: Pro
     noted.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
 
 
-def _build_half(home: Home, seed: int, progress: Progress) -> None:
-    """Load and build half of the files, so that what follows is an increment."""
+@dataclass(frozen=True, slots=True)
+class _Preparing:
+    """What is done beside other work, one after the other, because it is needed later.
+
+    An error is dropped: whoever needs what is missing makes it, and says what is wrong.
+    """
+
+    graph: Future[object]
+    apart: Future[object]
+    libraries: Future[object]
+
+
+@contextmanager
+def _ahead(home: Home) -> Iterator[_Preparing]:
+    """Parse dbt's project and import Dagster while one core loads and dbt is waited for."""
+    from governance.config import load_config
+    from orchestration.audit import parse_ahead
+    from orchestration.manifest import load_manifest
+    from orchestration.quality import great_expectations
+
+    def libraries() -> None:
+        import_module("orchestration.jobs")
+        great_expectations()
+
+    pool, config = ThreadPoolExecutor(max_workers=1), load_config(home)
+    try:
+        yield _Preparing(
+            graph=pool.submit(load_manifest, home, config),
+            apart=pool.submit(parse_ahead, home, config),
+            # last: imports would hold up the loading in this very process
+            libraries=pool.submit(libraries),
+        )
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _build_half(home: Home, seed: int, parsed: Future[object], progress: Progress) -> None:
+    """Load and build half of the files, so that what follows is an increment.
+
+    ``parsed``: done when dbt's project is parsed, with which the build begins.
+    """
     from governance.config import load_config
     from governance.keys import load_keys
     from ingestion.load import load
@@ -167,6 +217,7 @@ def _build_half(home: Home, seed: int, progress: Progress) -> None:
     hold_back(home, seed)
     try:
         load(home, config, keys, progress=progress)
+        parsed.exception()
         build(home, config, keys, progress=progress)
     finally:
         give_back(home)

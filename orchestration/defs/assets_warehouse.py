@@ -28,9 +28,11 @@ from orchestration.dbt import (
     PROJECT,
     dbt_arguments,
     dbt_environment,
+    graph_folder,
     log_folder,
     raise_failures,
     read_report,
+    share_parse,
     target_folder,
 )
 from orchestration.inputs import begin_build, finish_build, inputs_digest, is_published
@@ -108,6 +110,7 @@ def _start(
         *chosen.selection_args,
     ]
     (target_folder(home) / "run_results.json").unlink(missing_ok=True)
+    share_parse(graph_folder(home), target_folder(home))
     log_folder(home).mkdir(parents=True, exist_ok=True)
     lock = lock_descriptor(home)
     process = subprocess.Popen(  # noqa: S603 - our own command line, no shell

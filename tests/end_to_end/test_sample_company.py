@@ -25,6 +25,9 @@ import pytest
 
 from governance.home import Home
 from ingestion.sample.measure import measure
+from orchestration.dbt import manifest_path
+from orchestration.instance import open_instance
+from orchestration.translators import WarehouseTranslator
 from tests.end_to_end import recount
 from tests.end_to_end.conftest import bytes_of
 from tests.end_to_end.recount import Landing, Row, Rows, Rules
@@ -38,6 +41,8 @@ EVENT_ID = "case when {0}.source = 'shop' then regexp_replace({0}.event_id, ':[0
 EVENT_ID += " else {0}.event_id end as event_id"
 EVENTS = f"select * exclude (event_id), {EVENT_ID.format('fct_events')} from marts.fct_events"
 LATE = "late-0001"
+# From the configuration, or by publishing.
+MADE_FROM_NO_COLUMN = {"int_funnel_exclusions", "int_funnels", "int_sources", "ops_restatements"}
 
 
 class Marts:
@@ -121,6 +126,23 @@ def test_every_measured_number_equals_the_truth(company: Home, published: Path):
 
 
 # the recount
+
+
+def test_every_model_tells_which_columns_its_own_are_made_from(company: Home) -> None:
+    nodes = json.loads(manifest_path(company).read_bytes())["nodes"].values()
+    untold = set()
+    with open_instance(company) as instance:
+        for node in nodes:
+            if node["resource_type"] != "model" or node["language"] != "sql":
+                continue
+            asset = WarehouseTranslator().get_asset_key(node)
+            event = instance.get_latest_materialization_event(asset)
+            assert event, node["name"]
+            assert event.asset_materialization
+            told = event.asset_materialization.metadata["dagster/column_lineage"].value
+            if not told.deps_by_column:
+                untold.add(node["name"])
+    assert untold == MADE_FROM_NO_COLUMN
 
 
 def test_every_event_has_its_time_person_session_and_amount(counted: Company):

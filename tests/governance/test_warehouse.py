@@ -301,6 +301,18 @@ def test_a_query_stopped_by_ctrl_c_is_told_from_a_failed_one() -> None:
     assert not was_interrupted(RuntimeError("Query failed"))
 
 
+def test_an_interrupt_is_known_behind_the_error_of_a_library() -> None:
+    def stopped() -> None:
+        try:
+            raise KeyboardInterrupt
+        except BaseException as interrupt:  # as dlt does
+            raise LookupError("the pipeline failed") from interrupt
+
+    with pytest.raises(LookupError) as raised:
+        stopped()
+    assert was_interrupted(raised.value)
+
+
 def test_the_default_memory_is_a_share_of_what_is_there() -> None:
     megabytes = int(memory_default().removesuffix("MB"))
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -149,9 +149,15 @@ class Tally:
         """Fails unless every survivor is explained and that share of what can be noticed was.
 
         ``explained``: JSON, survivor -> {"is": equivalent | elsewhere | missed, "why": …};
-        ``elsewhere``: a unit or data test notices it.
+        ``elsewhere``: a unit or data test notices it. What is said of a model of these mutants
+        must be said of one of them.
         """
         known = json.loads(explained.read_text())
+        models = {name.split(": ", 1)[0] for name in self.found}
+        stale = [
+            each for each in known.keys() - self.found.keys() if each.split(": ", 1)[0] in models
+        ]
+        assert not stale, "explained, but no mutant any more:\n" + "\n".join(sorted(stale))
         survivors = [name for name, found in self.found.items() if found is None]
         unexplained = [name for name in survivors if name not in known]
         assert not unexplained, "\n".join(unexplained)

@@ -78,7 +78,7 @@ class Model:
             branch = _united(tree)[number]
             text = " ".join(branch.sql(dialect="duckdb").split())
             branch.where("false", copy=False)
-            yield f"{self.name}: {text}"[:300], tree.sql(dialect="duckdb")
+            yield f"{self.name}: {text}", tree.sql(dialect="duckdb")
 
 
 def _united(tree: exp.Expression) -> list[exp.Select]:

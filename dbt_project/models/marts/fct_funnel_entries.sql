@@ -161,9 +161,11 @@ from entries
             (
                 select event_key
                 from {{ any_change(ref('int_events'), ['event_key']) }}
-                union
-                select event_key
-                from {{ changes(ref('int_person_events'), ['event_key', 'channel']) }}
+                {%- if by_channel %}
+                    union
+                    select event_key
+                    from {{ changes(ref('int_person_events'), ['event_key', 'channel']) }}
+                {%- endif %}
             ) as changed
             on events.event_key = changed.event_key
         union all

@@ -38,6 +38,15 @@ def test_columns_are_followed_through_ctes_and_joins(tmp_path: Path) -> None:
     }
 
 
+def test_where_a_row_lies_is_made_from_no_column(tmp_path: Path) -> None:
+    sql = "select events.* exclude (at), events.rowid as place from staging.stg_events as events"
+    assert trace(Model("m", sql, PARENTS), tmp_path) == {
+        "event_id": [("staging", "stg_events", "event_id")],
+        "amount": [("staging", "stg_events", "amount")],
+        "place": [],
+    }
+
+
 def test_a_model_is_traced_once_and_again_when_a_parent_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
