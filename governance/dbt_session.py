@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import cache
 from typing import Any
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 
-from governance.home import HOME_VARIABLE, find_home
+from governance.home import HOME_VARIABLE, Home, find_home
 from governance.keys import load_keys
 
 _BLOCK = 64  # bytes of a SHA-256 block
@@ -31,6 +32,12 @@ class Plugin(BasePlugin):
     def configure_cursor(self, cursor: Any) -> None:
         if not os.environ.get(HOME_VARIABLE):
             return  # `dbt parse` and unit tests outside a home need no key
-        inner, outer = hmac_pads(load_keys(find_home()).person_salt)
+        inner, outer = _pads_of(find_home())
         cursor.execute("set variable tl_ipad = $1::blob", [inner])
         cursor.execute("set variable tl_opad = $1::blob", [outer])
+
+
+@cache
+def _pads_of(home: Home) -> tuple[bytes, bytes]:
+    """The pads of a home's person salt: dbt opens a cursor for every model and test."""
+    return hmac_pads(load_keys(home).person_salt)
