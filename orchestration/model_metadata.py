@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from governance.progress import Progress, silent
 from orchestration import keys, plots
 from orchestration.column_lineage import Model, trace
 from orchestration.increments import read_increments
@@ -25,6 +26,7 @@ def model_metadata(
     *,
     compiled: Path,
     cache: Path,
+    progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
     """Metadata of each model in ``built``, by dbt's unique id.
 
@@ -34,13 +36,15 @@ def model_metadata(
         built: unique ids of what this run made.
         compiled: dbt's folder of compiled SQL.
         cache: folder of column lineage traced earlier.
+        progress: told models and how many there are.
     """
     nodes = {unique_id: manifest["nodes"][unique_id] for unique_id in built}
     types = column_types(connection)
     counts = row_counts(connection, [_table(node) for node in nodes.values()])
     increments = read_increments(connection)
     described: dict[str, dict[str, Any]] = {}
-    for unique_id, node in nodes.items():
+    for done, (unique_id, node) in enumerate(nodes.items()):
+        progress("describing models", done, len(nodes))
         table = _table(node)
         found: dict[str, Any] = {"dagster/column_schema": column_schema(node, types.get(table))}
         if table in counts:
@@ -52,6 +56,7 @@ def model_metadata(
         if (chart := CHARTS.get(node["name"])) and (drawn := chart(connection)):
             found["chart"] = drawn
         described[unique_id] = found
+    progress("describing models", len(nodes), len(nodes))
     return described
 
 

@@ -67,8 +67,8 @@ def warehouse_assets(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
                     context.log.info("Nothing new since the current version: nothing to build.")
                     return
                 begin_build(place)
-                dbt = _start(context, place, config, manifest)
-                events, failure = _collect(dbt, logged(context.log))
+                dbt, progress = _start(context, place, config, manifest), logged(context.log)
+                events, failure = _collect(dbt, progress)
                 with open_warehouse(place, keys=home.read_keys(), storage=config.storage) as opened:
                     described = model_metadata(
                         opened,
@@ -76,8 +76,10 @@ def warehouse_assets(manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
                         [_unique_id(event) for event in events if isinstance(event, dg.Output)],
                         compiled=target_folder(place) / "compiled",
                         cache=place.dagster / "column_lineage",
+                        progress=progress,
                     )
-            for event in events:
+            for done, event in enumerate(events, start=1):
+                progress("recording models and checks", done, len(events))
                 if isinstance(event, dg.Output):
                     yield event.with_metadata({**event.metadata, **described[_unique_id(event)]})
                 else:
