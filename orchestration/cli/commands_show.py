@@ -73,10 +73,14 @@ def demo(
     parameters["edition"] = EDITION
     home = _demo_home(shared)
     install_company(home)
-    with shared.output.progress() as progress, _ahead(home) as preparing:
+    is_written = _is_written(home, parameters)
+    # a build that did not come to its end is begun again, with the same half
+    is_new = not is_written or not home.warehouse.exists() or built_from(home) is None
+    with shared.output.progress() as progress, _ahead(home, is_needed=is_new) as preparing:
         give_back(home)  # of a demo that was killed
-        _synthesise(home, parameters, shared, progress)
-        if built_from(home) is None:
+        if not is_written:
+            _synthesise(home, parameters, shared, progress)
+        if is_new:
             _build_half(home, seed, preparing.graph, progress)
         preparing.libraries.exception()
         from orchestration.jobs import run_job
@@ -136,20 +140,23 @@ def _refuse_real_company(home: Home) -> None:
         )
 
 
+def _is_written(home: Home, wanted: dict[str, int]) -> bool:
+    """Whether landing holds just this sample already."""
+    try:
+        found = json.loads((home.truth / _PARAMETERS).read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+    return found == wanted and home.landing.is_dir()
+
+
 def _synthesise(home: Home, wanted: dict[str, int], shared: State, progress: Progress) -> None:
-    """Write the sample unless landing holds just this one already.
+    """Write the sample.
 
     Another sample in the same home would add to the old one's events, so the warehouse starts anew.
     """
     from ingestion.sample import forget_sample, write_sample
 
     noted = home.truth / _PARAMETERS
-    try:
-        found = json.loads(noted.read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
-        found = None
-    if found == wanted and home.landing.is_dir():
-        return
     if home.warehouse.exists():
         shared.output.note("Another sample than last time: the demo's warehouse is made anew.")
         _start_over(home)
@@ -173,36 +180,42 @@ class _Preparing:
     An error is dropped: whoever needs what is missing makes it, and says what is wrong.
     """
 
-    graph: Future[object]
-    apart: Future[object]
-    libraries: Future[object]
+    graph: Future[None]
+    apart: Future[None]
+    libraries: Future[None]
 
 
 @contextmanager
-def _ahead(home: Home) -> Iterator[_Preparing]:
+def _ahead(home: Home, *, is_needed: bool) -> Iterator[_Preparing]:
     """Parse dbt's project and import Dagster while one core loads and dbt is waited for."""
     from governance.config import load_config
-    from orchestration.audit import parse_ahead
-    from orchestration.manifest import load_manifest
-    from orchestration.quality import great_expectations
+
+    def graph() -> None:
+        from orchestration.manifest import load_manifest
+
+        load_manifest(home, load_config(home))
+
+    def apart() -> None:
+        from orchestration.audit import parse_ahead
+
+        parse_ahead(home, load_config(home))
 
     def libraries() -> None:
+        from orchestration.quality import great_expectations
+
         import_module("orchestration.jobs")
         great_expectations()
 
-    pool, config = ThreadPoolExecutor(max_workers=1), load_config(home)
+    # libraries last: imports would hold up the loading in this very process
+    work = (graph, apart, libraries) if is_needed else (lambda: None,) * 3
+    pool = ThreadPoolExecutor(max_workers=1)
     try:
-        yield _Preparing(
-            graph=pool.submit(load_manifest, home, config),
-            apart=pool.submit(parse_ahead, home, config),
-            # last: imports would hold up the loading in this very process
-            libraries=pool.submit(libraries),
-        )
+        yield _Preparing(*map(pool.submit, work))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _build_half(home: Home, seed: int, parsed: Future[object], progress: Progress) -> None:
+def _build_half(home: Home, seed: int, parsed: Future[None], progress: Progress) -> None:
     """Load and build half of the files, so that what follows is an increment.
 
     ``parsed``: done when dbt's project is parsed, with which the build begins.
