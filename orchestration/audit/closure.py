@@ -325,7 +325,7 @@ def _collect_uses_of_earlier_names(connection: duckdb.DuckDBPyConnection) -> Non
 
 
 def _collect_consents(connection: duckdb.DuckDBPyConnection) -> None:
-    """A ledger's word on any name of any copy can withhold the event."""
+    """A ledger's word on any name of any copy can withhold the event, a hub's name too."""
     connection.execute(
         """
         create or replace temp table audit_copies as
@@ -341,7 +341,9 @@ def _collect_consents(connection: duckdb.DuckDBPyConnection) -> None:
             select dedupe_key
             from raw.events
             semi join audit_copies on raw.events.{column} = audit_copies.{column}
-            anti join audit_mute on audit_mute.node = '{column}' || chr(31) || raw.events.{column}
+            anti join (
+                select node from intermediate.int_identity_nodes where rule = 'null_like'
+            ) as nobody on nobody.node = '{column}' || chr(31) || raw.events.{column}
             where record_kind = 'consent'
             """
         )

@@ -56,7 +56,7 @@ where
     {{ accounted_for(ref('int_session_bounds')) }}
     select person_id
     from
-        {{ changes(ref('int_session_events'), ['event_key', 'session_id', 'person_id', 'occurred_at', 'position']) }}
+        {{ changes(ref('int_session_events'), ['event_key', 'session_id', 'person_id', 'occurred_at', 'previous_at', 'position']) }}
     union all
     select person_id
     from {{ changes(ref('int_event_persons'), ['event_key', 'person_id', 'occurred_at', 'is_interactive']) }}

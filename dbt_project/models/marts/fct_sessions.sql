@@ -154,7 +154,8 @@ window
         {%- do shown.extend(['event_id', 'properties', 'properties_unreviewed']) %}
     {%- endfor %}
     select person_id
-    from {{ changes(ref('int_event_sessions'), ['person_id', 'session_id', 'event_key', 'occurred_at', 'position']) }}
+    from
+        {{ changes(ref('int_event_sessions'), ['person_id', 'session_id', 'event_key', 'occurred_at', 'previous_at', 'position', 'is_interactive']) }}
     union all
     select sessions.person_id
     from {{ ref('int_event_sessions') }} as sessions
