@@ -24,8 +24,7 @@ with
         from {{ ref('int_person_events') }} as events {{ only_touched('events.occurred_date') }}
         where not is_bot and not is_internal
         union all
-        select
-            events.occurred_date, events.surface, events.platform, '(none)', events.country, events.is_key_event
+        select events.occurred_date, events.surface, events.platform, '(none)', events.country, events.is_key_event
         from {{ touched_rows(ref('int_events'), 'occurred_date') }} as events
         semi join
             (
