@@ -66,17 +66,35 @@ def trace(model: Model, cache: Path) -> Lineage:
     return traced
 
 
-def _trace(model: Model) -> Lineage:
-    schema = MappingSchema(dialect=_DIALECT)
-    for (namespace, name), columns in model.parents.items():
-        schema.add_table(exp.table_(name, db=namespace), dict(columns), dialect=_DIALECT)
-    query = parse_one(model.sql, dialect=_DIALECT)
+def qualified(sql: str, tables: Mapping[Table, Mapping[str, str]]) -> exp.Expression:
+    """The query with every column under its table's name, and stars spelt out.
+
+    Args:
+        sql: a compiled model.
+        tables: the columns, name -> type, of each table it may read.
+
+    Raises:
+        SqlglotError: sqlglot cannot read it, or it names a column that no table has.
+    """
+    query = parse_one(sql, dialect=_DIALECT)
     for table in query.find_all(exp.Table):
         table.set("catalog", None)  # the file's name is not part of a table's identity here
     for column in query.find_all(exp.Column):
         if column.name.lower() == _PLACE:
             column.replace(exp.null())
-    query = qualify(query, schema=schema, dialect=_DIALECT, validate_qualify_columns=False)
+    schema = _schema(tables)
+    return qualify(query, schema=schema, dialect=_DIALECT, validate_qualify_columns=False)
+
+
+def _schema(tables: Mapping[Table, Mapping[str, str]]) -> MappingSchema:
+    schema = MappingSchema(dialect=_DIALECT)
+    for (namespace, name), columns in tables.items():
+        schema.add_table(exp.table_(name, db=namespace), dict(columns), dialect=_DIALECT)
+    return schema
+
+
+def _trace(model: Model) -> Lineage:
+    query, schema = qualified(model.sql, model.parents), _schema(model.parents)
     scope = build_scope(query)
     found: dict[str, list[tuple[str, str, str]]] = {}
     assert isinstance(query, exp.Query)

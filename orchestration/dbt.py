@@ -30,7 +30,6 @@ from governance.warehouse import explain, lock_descriptor, memory_default
 PROJECT = Path(__file__).resolve().parent.parent / "dbt_project"
 
 PARSE_SECONDS = 300
-_LOG_LEVEL = "DBT_LOG_LEVEL_FILE"
 _PARSED = "partial_parse.msgpack"
 _LAST_ERRORS = 20
 _MESSAGE_CHARACTERS = 2000
@@ -80,6 +79,8 @@ def dbt_environment(home: Home, config: Config) -> dict[str, str]:
     if config.storage.threads:
         limits["THROUGHLINE_DBT_THREADS"] = str(config.storage.threads)
     return {
+        # dbt's words about each statement take a fifth of a build of few events
+        "DBT_LOG_LEVEL_FILE": "info",
         **os.environ,
         HOME_VARIABLE: str(home.root),
         "THROUGHLINE_WAREHOUSE": str(home.warehouse),
@@ -106,8 +107,6 @@ def dbt_arguments(
         # sorted, because dbt parses everything again when the text differs
         *("--vars", json.dumps(dbt_vars(config), sort_keys=True)),
         "--no-version-check",
-        # dbt's words about each statement take a fifth of a build of few events
-        *(() if _LOG_LEVEL in os.environ else ("--log-level-file", "info")),
     ]
     if command == "build":
         arguments += ["--exclude-resource-type", "unit_test"]
@@ -167,6 +166,13 @@ def share_parse(done: Path, folder: Path) -> None:
         draft.replace(folder / _PARSED)
 
 
+def prepare_build(home: Home) -> None:
+    """Forget the last build's verdict, and let dbt begin with what the graph's parse found."""
+    (target_folder(home) / "run_results.json").unlink(missing_ok=True)
+    log_folder(home).mkdir(parents=True, exist_ok=True)
+    share_parse(graph_folder(home), target_folder(home))
+
+
 def run_dbt_build(
     home: Home, config: Config, *, full_refresh: bool = False, progress: Progress = silent
 ) -> BuildReport:
@@ -181,17 +187,14 @@ def run_dbt_build(
         ThroughlineError: dbt ended without running anything; its last errors are in the message.
     """
     started = time.monotonic()
-    results = target_folder(home) / "run_results.json"
-    results.unlink(missing_ok=True)
-    log_folder(home).mkdir(parents=True, exist_ok=True)
-    share_parse(graph_folder(home), target_folder(home))
+    prepare_build(home)
     errors = _run(
         home,
         dbt_arguments("build", home, config, full_refresh=full_refresh),
         dbt_environment(home, config),
         progress,
     )
-    if not results.exists():
+    if not (target_folder(home) / "run_results.json").exists():
         raise _crashed(home, errors)
     report = read_report(home, seconds=time.monotonic() - started)
     for failure in report.failures:

@@ -28,11 +28,9 @@ from orchestration.dbt import (
     PROJECT,
     dbt_arguments,
     dbt_environment,
-    graph_folder,
-    log_folder,
+    prepare_build,
     raise_failures,
     read_report,
-    share_parse,
     target_folder,
 )
 from orchestration.inputs import begin_build, finish_build, inputs_digest, is_published
@@ -111,9 +109,7 @@ def _start(
         *dbt_arguments("build", home, config),
         *chosen.selection_args,
     ]
-    (target_folder(home) / "run_results.json").unlink(missing_ok=True)
-    share_parse(graph_folder(home), target_folder(home))
-    log_folder(home).mkdir(parents=True, exist_ok=True)
+    prepare_build(home)
     lock = lock_descriptor(home)
     process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
         [sys.executable, "-m", "orchestration.dbt_child", *arguments],

@@ -74,6 +74,30 @@ def test_each_home_has_its_own_target_inside_the_project(tmp_path: Path) -> None
     assert one.is_relative_to(dbt.PROJECT / "target")
 
 
+def test_dbts_log_is_short_unless_somebody_asks_for_more(
+    make_home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = make_home()
+    monkeypatch.delenv("DBT_LOG_LEVEL_FILE", raising=False)
+    assert dbt.dbt_environment(home, load_config(home))["DBT_LOG_LEVEL_FILE"] == "info"
+    monkeypatch.setenv("DBT_LOG_LEVEL_FILE", "debug")
+    assert dbt.dbt_environment(home, load_config(home))["DBT_LOG_LEVEL_FILE"] == "debug"
+
+
+def test_a_parse_is_shared_once_and_a_missing_one_costs_nothing(tmp_path: Path) -> None:
+    done, folder = tmp_path / "done", tmp_path / "folder"
+    dbt.share_parse(done, folder)
+    assert list(folder.iterdir()) == []
+    done.mkdir()
+    (done / "partial_parse.msgpack").write_bytes(b"first")
+    dbt.share_parse(done, folder)
+    (done / "partial_parse.msgpack").write_bytes(b"second")
+    dbt.share_parse(done, folder)
+    assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [
+        ("partial_parse.msgpack", b"first")
+    ]
+
+
 def test_the_environment_names_the_warehouse_and_its_limits(make_home) -> None:
     home = make_home()
     environment = dbt.dbt_environment(home, load_config(home))

@@ -11,25 +11,21 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pytest
-import sqlglot
-from sqlglot import exp
 
 from tests.properties import test_identity_histories
 from tests.properties.lives import variables
 from tests.properties.stepwise import Plan, Step, run
 from tests.properties.test_identity_histories import copies
 from tests.properties.test_increments import Size, steps_of
+from tests.properties.touched import Model, models_of
 from tests.properties.warehouse import PROJECT, make_home
 from tests.properties.worlds import raw_overrides, raw_rows
 
 UNNOTICED = Path(__file__).with_name("unnoticed_branches.json")
-BEGINS, ENDS = "/* touched:", ":touched */"
 COMPARED = "{%- set computed, changed = increment_counts(['fresh', 'differences']) -%}"
 FORGETTING = """
 {%- macro keep_what_would_be_stale(key, read, recomputed) -%}
@@ -62,40 +58,6 @@ FORGETTING = """
 {%- endfor -%}
 {%- endmacro -%}
 """
-
-
-@dataclass(frozen=True)
-class Model:
-    """``touched``: the query that names the touched keys, as dbt compiled it."""
-
-    name: str
-    touched: str
-
-    def branches(self) -> Iterator[tuple[str, str]]:
-        """Each branch, and ``touched`` without it."""
-        for number in range(len(_united(sqlglot.parse_one(self.touched, dialect="duckdb")))):
-            tree = sqlglot.parse_one(self.touched, dialect="duckdb")
-            branch = _united(tree)[number]
-            text = " ".join(branch.sql(dialect="duckdb").split())
-            branch.where("false", copy=False)
-            yield f"{self.name}: {text}", tree.sql(dialect="duckdb")
-
-
-def _united(tree: exp.Expression) -> list[exp.Select]:
-    united = [each for each in tree.find_all(exp.Select) if isinstance(each.parent, exp.Union)]
-    return united or [tree.assert_is(exp.Select)]
-
-
-def models_of(target: Path) -> list[Model]:
-    """The models by key, of the folder dbt compiled them to."""
-    nodes = json.loads((target / "manifest.json").read_bytes())["nodes"].values()
-    found = []
-    for node in nodes:
-        if node["resource_type"] == "model" and node["config"]["materialized"] == "by_key":
-            path = target / "compiled/throughline" / node["original_file_path"]
-            touched = path.read_text().split(BEGINS)[1].split(ENDS)[0]
-            found.append(Model(node["name"], touched))
-    return found
 
 
 def watching_project(folder: Path, models: list[Model]) -> Path:

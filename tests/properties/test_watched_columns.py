@@ -7,24 +7,22 @@ is; that is asked of the SQL itself, because such a change may be too rare for r
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
 import pytest
-from sqlglot import MappingSchema, exp, parse_one
+from sqlglot import exp
 from sqlglot.optimizer.pushdown_projections import pushdown_projections
-from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
+from orchestration.column_lineage import qualified
 from tests.properties.lives import variables
 from tests.properties.stepwise import Plan, Step, run
+from tests.properties.touched import models_of
 from tests.properties.warehouse import make_home
 
-BEGINS, ENDS = "/* touched:", ":touched */"
-COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 NETTED = re.compile(r"\(select (distinct )?([^()]*?) from increments\.(\w+) where _version")
 
 OF_TIME = "a function of occurred_at, which is watched"
@@ -57,6 +55,7 @@ FOLLOWS: Mapping[tuple[str, str], tuple[set[str], str]] = {
     ),
 }
 
+Tables = Mapping[tuple[str, str], Mapping[str, str]]  # (schema, name) -> column -> type
 Built = tuple[Path, Path]  # dbt's target folder, the warehouse
 
 
@@ -68,39 +67,19 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return folder / "compiled" / "target", home.warehouse
 
 
-def by_key(target: Path) -> Iterator[tuple[str, str, str]]:
-    """Name, query and ``touched`` of each model by key."""
-    nodes = json.loads((target / "manifest.json").read_bytes())["nodes"].values()
-    for node in nodes:
-        if node["resource_type"] == "model" and node["config"]["materialized"] == "by_key":
-            path = target / "compiled/throughline" / node["original_file_path"]
-            query, touched = path.read_text().split(BEGINS)
-            yield node["name"], COMMENT.sub("", query), touched.split(ENDS)[0]
-
-
-def columns_of(warehouse: Path) -> MappingSchema:
-    schema = MappingSchema(dialect="duckdb")
+def columns_of(warehouse: Path) -> Tables:
     with duckdb.connect(str(warehouse), read_only=True) as con:
         found = con.execute(
             "select schema_name, table_name, map(list(column_name), list(data_type))"
             " from duckdb_columns() where database_name = current_database() group by all"
         ).fetchall()
-    for folder, name, types in found:
-        schema.add_table(exp.table_(name, db=folder), types, dialect="duckdb")
-    return schema
+    return {(schema, name): types for schema, name, types in found}
 
 
-def columns_read(query: str, schema: MappingSchema) -> dict[str, set[str]]:
+def columns_read(query: str, tables: Tables) -> dict[str, set[str]]:
     """The columns of each table that the result depends on."""
-    tree = parse_one(query, dialect="duckdb")
-    for table in tree.find_all(exp.Table):
-        table.set("catalog", None)
-    for column in tree.find_all(exp.Column):
-        if column.name == "rowid":
-            column.replace(exp.null())
-    tree = qualify(tree, schema=schema, dialect="duckdb", validate_qualify_columns=False)
     read: dict[str, set[str]] = {}
-    for scope in traverse_scope(pushdown_projections(tree, schema=schema)):
+    for scope in traverse_scope(pushdown_projections(qualified(query, tables))):
         for alias, source in scope.sources.items():
             if isinstance(source, exp.Table):
                 columns = {each.name for each in scope.columns if each.table == alias}
@@ -120,14 +99,12 @@ def columns_watched(touched: str) -> dict[str, set[str] | None]:
 
 def test_every_column_a_model_reads_is_watched_or_follows_from_what_is(built: Built) -> None:
     target, warehouse = built
-    schema, unwatched, models = columns_of(warehouse), {}, 0
-    for name, query, touched in by_key(target):
-        watched = columns_watched(touched)
-        models += 1
-        for table, columns in columns_read(query, schema).items():
+    tables, models, unwatched = columns_of(warehouse), models_of(target), {}
+    for model in models:
+        watched = columns_watched(model.touched)
+        for table, columns in columns_read(model.query, tables).items():
             named = watched.get(table)
             if named is not None and columns - named:
-                unwatched[name, table] = columns - named
-    assert models > 40
-    expected = {pair: columns for pair, (columns, _) in FOLLOWS.items()}
-    assert unwatched == expected
+                unwatched[model.name, table] = columns - named
+    assert len(models) > 40
+    assert unwatched == {pair: columns for pair, (columns, _) in FOLLOWS.items()}
