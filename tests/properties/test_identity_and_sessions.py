@@ -12,6 +12,12 @@ import duckdb
 import pytest
 
 from governance.home import Home
+from ingestion.named_identifiers import NamedIdentifier
+from orchestration.explain.answers import Between
+from orchestration.explain.reading import Published
+from orchestration.explain.reasons import Reasons
+from orchestration.explain.statements import Statements
+from orchestration.explain.two import explain_two
 from tests.properties import identity_oracle as oracle
 from tests.properties.warehouse import MODELS, build, make_home, write_raw
 from tests.properties.worlds import (
@@ -57,6 +63,7 @@ NODE_RULES = {
     "null_like",
 }
 SAID_OF_A_DEVICE = ("surface", "platform", "app_version", "device_class")
+EXPLAINED = 60  # pairs of one world, and as many of one person or device
 SHOWN = 5  # worlds of which the differences are printed
 
 
@@ -219,6 +226,90 @@ def test_an_override_is_evidence_that_is_used_where_it_holds(built: Built) -> No
     )
     assert got.keys() == built.answer.links.keys()
     assert set(got.values()) == {True, False}
+
+
+def test_used_evidence_joins_what_is_one_and_nothing_else(built: Built) -> None:
+    """So that there always is a path of it, and that of no other."""
+    nodes = {one: node for one, node in built.answer.nodes.items() if not node.is_set_aside}
+    used = [
+        ((a, b), (c, d))
+        for a, b, c, d in built.rows(
+            "select higher_kind, higher_value, lower_kind, lower_value"
+            " from marts.bridge_identity_evidence where is_used and evidence <> 'unlink'"
+        )
+    ]
+    joined: dict[oracle.Identifier, set[oracle.Identifier]] = defaultdict(set)
+    for node in nodes.values():
+        joined[node.root] = set()
+    for group in oracle.components(nodes, used):
+        roots = {nodes[one].root for one in group if one in nodes}
+        for root in roots:
+            joined[root] |= group & nodes.keys()
+    one: dict[oracle.Identifier, set[oracle.Identifier]] = defaultdict(set)
+    for identifier, node in nodes.items():
+        one[node.root].add(identifier)
+    fail_with(
+        built,
+        [
+            (root[1], f"{root}: joined {sorted(joined[root])}, one {sorted(one[root])}")
+            for root in one
+            if joined[root] != one[root]
+        ],
+    )
+
+
+def test_what_joins_two_or_keeps_them_apart_is_explained(built: Built) -> None:
+    """As ``throughline explain A B`` answers it."""
+    rng = random.Random(20260403)
+    worlds, persons = defaultdict(list), defaultdict(list)
+    for identifier, node in sorted(built.answer.nodes.items()):
+        worlds[identifier[1][:6]].append(identifier)
+        if not node.is_set_aside:
+            persons[node.root].append(identifier)
+    pairs = [
+        rng.sample(each, 2)
+        for groups in (worlds, persons)
+        for each in rng.sample([each for each in groups.values() if len(each) > 1], EXPLAINED)
+    ]
+    differences, told = [], Counter()
+    with duckdb.connect(str(built.home.warehouse), read_only=True) as con:
+        published = Published(con, "of the test")
+        said = Statements(published, [])
+        for a, b in pairs:
+            answer = explain_two(
+                published, Reasons(published), said, NamedIdentifier(*a), NamedIdentifier(*b)
+            )
+            wrong = wrong_in(built.answer, a, b, answer)
+            differences += [(a[1], f"{a}, {b}: {each}: {answer.verdict}") for each in wrong]
+            told[answer.is_same, min(len(answer.path), 2)] += 1
+    fail_with(built, differences)
+    # by one piece and by several; apart by what was set aside, and never named together
+    assert all(told[case] > 5 for case in ((True, 1), (True, 2), (False, 0), (False, 1))), told
+
+
+def wrong_in(
+    expected: oracle.Answer, a: oracle.Identifier, b: oracle.Identifier, answer: Between
+) -> list[str]:
+    """What of an explanation is not so, by the oracle and by its own evidence."""
+    one, other = expected.nodes[a], expected.nodes[b]
+    is_same = not one.is_set_aside and not other.is_set_aside and one.root == other.root
+    wrong = []
+    if answer.is_same is not is_same:
+        wrong.append(f"said to be {'one' if answer.is_same else 'apart'}")
+    if is_same and not answer.path:
+        wrong.append("nothing joins them")
+    if not is_same and answer.path and all(step.evidence.is_used for step in answer.path):
+        wrong.append("apart, and nothing on the way is set aside")
+    here = NamedIdentifier(*a)
+    for step in answer.path:
+        if step.start != here or {step.start, step.end} != set(step.evidence.ends):
+            wrong.append(f"a gap before {step}")
+        if step.evidence.is_used is (step.why is not None) or (is_same and step.why):
+            wrong.append(f"set aside, or not, without a reason: {step}")
+        here = step.end
+    if answer.path and here != NamedIdentifier(*b):
+        wrong.append(f"the way ends in {here}")
+    return wrong
 
 
 def test_kiosks_equal_the_oracle(built: Built) -> None:

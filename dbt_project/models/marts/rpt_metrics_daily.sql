@@ -18,19 +18,22 @@ with
         where not is_bot and not is_internal
     ),
 
+    -- somebody's, and nobody's: joining all events with their persons would cost more than all else here
     events as (
-        select
-            events.occurred_date as metric_date,
-            events.surface,
-            coalesce(events.platform, '(none)') as platform,
-            coalesce(persons.channel, '(none)') as channel,
-            coalesce(events.country, '(none)') as country,
-            events.is_key_event
+        select occurred_date as metric_date, surface, platform, channel, country, is_key_event
+        from {{ ref('int_person_events') }} as events {{ only_touched('events.occurred_date') }}
+        where not is_bot and not is_internal
+        union all
+        select events.occurred_date, events.surface, events.platform, '(none)', events.country, events.is_key_event
         from {{ touched_rows(ref('int_events'), 'occurred_date') }} as events
-        left join
-            {{ touched_rows(ref('int_person_events'), 'occurred_date') }} as persons
-            on events.event_key = persons.event_key
-        where not events.is_bot and not coalesce(persons.is_internal, events.is_internal_traffic)
+        semi join
+            (
+                select event_key
+                from {{ ref('int_event_persons') }} as persons {{ only_touched('persons.occurred_date') }}
+                where person_id is null
+            ) as nobody
+            on events.event_key = nobody.event_key
+        where not events.is_bot and not events.is_internal_traffic
     ),
 
     amounts as (
@@ -97,9 +100,9 @@ with
         select
             metric_date,
             surface,
-            platform,
+            coalesce(platform, '(none)') as platform,
             channel,
-            country,
+            coalesce(country, '(none)') as country,
             0,
             0,
             0,
@@ -113,7 +116,7 @@ with
             0,
             0
         from events
-        group by metric_date, surface, platform, channel, country
+        group by all
         union all
         select
             metric_date,
@@ -193,6 +196,8 @@ group by
     select occurred_date
     from {{ changes(ref('int_events'), shown) }}
     union all
+    -- an event that becomes somebody's, or ceases to be, appears there or is gone
+    {{ accounted_for(ref('int_event_persons')) }}
     select occurred_date
     from {{ changes(ref('int_person_events'), ['event_key', 'occurred_date', 'channel', 'is_internal']) }}
     union all

@@ -39,7 +39,7 @@ MODELS = (
     "int_feature_events",
     "rpt_feature_adoption",
 )
-GIVEN = ("int_person_events", "int_events", "int_data_until")
+GIVEN = ("int_person_events", "int_event_persons", "int_events", "int_data_until")
 # given too, though some of what they are made of is under test
 ALSO_GIVEN = ("fct_sessions", "dim_persons")
 TIME_ZONE = "Europe/Berlin"
@@ -101,6 +101,8 @@ select * exclude (person_id, session_id, channel) from drawn_events;
 create table intermediate.int_person_events as
 select * exclude (properties, properties_unreviewed, page_path, screen, scroll_percent)
 from drawn_events where person_id is not null;
+create table intermediate.int_event_persons as
+select event_key, person_id, occurred_date from drawn_events;
 create table marts.fct_sessions (
     session_id varchar, person_id varchar, started_date date, surface varchar, platform varchar,
     channel varchar, country varchar, duration_seconds double, is_bounce boolean,
