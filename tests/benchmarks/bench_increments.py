@@ -6,7 +6,7 @@ events of the next hour by persons who mostly are known, some of them days late.
 `dbt build` of every model and seed without tests, as a process (``build``, and its CPU), and the
 sum of what the models took (``models``). THROUGHLINE_MEMORY_LIMIT is DuckDB's, 2GB unless set.
 Prints one line of JSON per measure; fails where the increment grows by more than the budget from
-one size to the next.
+one size to the next, or the models of sessions take a greater share of their full build.
 
     python -m tests.benchmarks.bench_increments [--events 1000000 10000000] [--increment 10000]
 """
@@ -33,6 +33,14 @@ from tests.properties.lives import variables
 from tests.properties.warehouse import DEFAULTS, build, make_home, write_raw
 
 BUDGET_GROWTH = 1.2
+BUDGET_SESSIONS = {10_000_000: 0.10, 30_000_000: 0.04}  # of the full build of these models
+SESSIONS = (
+    "int_session_events",
+    "int_session_bounds",
+    "int_event_sessions",
+    "int_session_channels",
+    "fct_sessions",
+)
 DAYS = 90
 EVENTS_PER_PERSON = 60
 VISIT = 8  # events
@@ -59,11 +67,12 @@ CONFIGURATION = variables() | {
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds of the whole process, of its CPU and of its models, and the slowest of them."""
+    """Seconds of the whole process, of its CPU, of its models, of sessions, and the slowest."""
 
     build: float
     cpu: float
     models: float
+    sessions: float
     slowest: dict[str, float]
 
 
@@ -149,7 +158,9 @@ def built(home: Home, target: Path) -> Took:
     results = json.loads((target / "run_results.json").read_bytes())["results"]
     took = {row["unique_id"].split(".")[-1]: row["execution_time"] for row in results}
     slowest = dict(sorted(took.items(), key=lambda item: -item[1])[:8])
-    return Took(seconds, cpu, sum(took.values()), {k: round(v, 2) for k, v in slowest.items()})
+    sessions = sum(took[name] for name in SESSIONS)
+    slowest = {name: round(each, 2) for name, each in slowest.items()}
+    return Took(seconds, cpu, sum(took.values()), sessions, slowest)
 
 
 def measure(events: int, increment: int, folder: Path) -> dict[str, Took]:
@@ -187,6 +198,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         sizes = {n: measure(n, given.increment, Path(folder)) for n in sorted(given.events)}
     kept = True
+    for events, took in sizes.items():
+        kept &= say(
+            f"sessions, {given.increment:,} events more: as a share of full, {events:,} events",
+            took["increment"].sessions / took["full"].sessions,
+            BUDGET_SESSIONS.get(events),
+        )
     for small, large in pairwise(sorted(sizes)):
         kept &= say(
             f"increment of {given.increment:,}: {large:,} beside {small:,} events of history",

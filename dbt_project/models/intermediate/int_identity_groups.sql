@@ -1,4 +1,4 @@
-{{ config(materialized='recomputed', key='node') }}
+{{ config(materialized='recomputed') }}
 
 {#- The components as the solver left them, with what changed since. -#}
 select node, component, is_contested
