@@ -25,7 +25,6 @@ from tests.properties.warehouse import make_home
 
 NETTED = re.compile(r"\(select (distinct )?([^()]*?) from increments\.(\w+) where _version")
 
-EVENTS_OWN = "an event's own, watched where they come from: int_events"
 OF_TIME = "a function of occurred_at, which is watched"
 OF_KIND = "a function of the kind, which is watched"
 FOLLOWS: Mapping[tuple[str, str], tuple[set[str], str]] = {
@@ -45,10 +44,6 @@ FOLLOWS: Mapping[tuple[str, str], tuple[set[str], str]] = {
             *("record_kind", "source", "user_id"),
         },
         "what subject_key, which is watched, is made from",
-    ),
-    ("rpt_metrics_daily", "int_person_events"): (
-        {"country", "is_bot", "is_key_event", "platform", "surface"},
-        EVENTS_OWN,
     ),
     ("rpt_pages", "fct_page_views"): (
         {"session_id"},

@@ -180,6 +180,9 @@ group by
         'session_id', 'started_date', 'surface', 'platform', 'channel', 'country', 'duration_seconds', 'is_bounce',
         'is_engaged', 'is_open', 'is_bot', 'is_internal'
     ] %}
+    {%- set somebodys = [
+        'event_key', 'occurred_date', 'surface', 'platform', 'channel', 'country', 'is_bot', 'is_internal', 'is_key_event'
+    ] %}
     with
         orders as (
             select coalesce(order_id, event_key) as order_key
@@ -196,10 +199,12 @@ group by
     select occurred_date
     from {{ changes(ref('int_events'), shown) }}
     union all
-    -- an event that becomes somebody's, or ceases to be, appears there or is gone
-    {{ accounted_for(ref('int_event_persons')) }}
+    -- each input by itself: of a build of some models alone one may have changed before the other
     select occurred_date
-    from {{ changes(ref('int_person_events'), ['event_key', 'occurred_date', 'channel', 'is_internal']) }}
+    from {{ changes(ref('int_person_events'), somebodys) }}
+    union all
+    select occurred_date
+    from {{ changes(ref('int_event_persons'), ['event_key', 'person_id', 'occurred_date']) }}
     union all
     -- which amount of an order is its first
     select events.occurred_date
