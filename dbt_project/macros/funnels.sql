@@ -88,14 +88,25 @@
     {{ return(lengths | max) }}
 {%- endmacro -%}
 
-{#- Whether one event can serve several steps of some funnel (int_funnels.has_shared_events says of which). -#}
-{%- macro some_funnel_shares_events() -%}
+{#- Whether one event can serve several steps of some funnel of these modes (int_funnels.has_shared_events says of
+    which). -#}
+{%- macro some_funnel_shares_events(modes) -%}
     {%- set shared = [] -%}
-    {%- for funnel in var('tl_funnels') -%}
+    {%- for funnel in var('tl_funnels') if funnel.mode in modes -%}
         {%- set events = funnel.steps | map(attribute='event') | list -%}
         {%- if events | unique | list | length < events | length -%} {%- do shared.append(funnel.name) -%} {%- endif -%}
     {%- endfor -%}
     {{ return(shared | length > 0) }}
+{%- endmacro -%}
+
+{%- macro some_funnel_is_strict() -%}
+    {{ return(var('tl_funnels') | selectattr('mode', 'equalto', 'strict') | list | length > 0) }}
+{%- endmacro -%}
+
+{#- Orders the attempts of one person and day, those that go deeper later and then those that start later, by one
+    number: the depth above the microseconds from the day, which no time zone takes as far as 2^40. -#}
+{%- macro deepest_then_latest() -%}
+len(step_times) * (cast(1 as bigint) << 40) + epoch_us(entered_at) - epoch_us(cast(entry_date as timestamp))
 {%- endmacro -%}
 
 {#- A list value of text literals, possibly empty. -#}

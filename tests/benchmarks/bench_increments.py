@@ -29,19 +29,13 @@ import duckdb
 from governance.home import Home
 from ingestion.raw_schema import EVENTS
 from tests.benchmarks.commands import say
+from tests.properties.journeys import SESSION_MODELS
 from tests.properties.lives import variables
 from tests.properties.warehouse import DEFAULTS, build, make_home, write_raw
 
 BUDGET_GROWTH = 1.2
 INCREMENT = 10_000  # events; what the budgets are for
 BUDGET_SESSIONS = {10_000_000: 0.10, 30_000_000: 0.04}  # of the full build of these models
-SESSIONS = (
-    "int_session_events",
-    "int_session_bounds",
-    "int_event_sessions",
-    "int_session_channels",
-    "fct_sessions",
-)
 DAYS = 90
 EVENTS_PER_PERSON = 60
 VISIT = 8  # events
@@ -159,7 +153,7 @@ def built(home: Home, target: Path) -> Took:
     results = json.loads((target / "run_results.json").read_bytes())["results"]
     took = {row["unique_id"].split(".")[-1]: row["execution_time"] for row in results}
     slowest = dict(sorted(took.items(), key=lambda item: -item[1])[:8])
-    sessions = sum(took[name] for name in SESSIONS)
+    sessions = sum(took[name] for name in SESSION_MODELS)
     slowest = {name: round(each, 2) for name, each in slowest.items()}
     return Took(seconds, cpu, sum(took.values()), sessions, slowest)
 

@@ -220,7 +220,6 @@ def funnel(models: Models) -> bool:
         "select * from int_funnel_events order by person_id, occurred_at, event_key"
     )
     model = models.build(
-        "int_funnel_moments",
         "int_funnel_ordered_attempts",
         "int_funnel_unordered_attempts",
         "fct_funnel_entries",

@@ -35,7 +35,6 @@ FUNNEL_MODELS = (
     "int_funnels",
     "int_funnel_exclusions",
     "int_funnel_events",
-    "int_funnel_moments",
     "int_funnel_ordered_attempts",
     "int_funnel_unordered_attempts",
     "fct_funnel_entries",

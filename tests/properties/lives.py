@@ -413,6 +413,21 @@ def passed(by: timedelta = timedelta(days=30)) -> list[dict]:
     return rows
 
 
+def interrupted() -> tuple[list[dict], list[dict]]:
+    """Two steps of the strict funnel; and what somebody did between them, which ends the attempt
+    and is no step of any funnel. Told later it changes nothing but what comes next."""
+    about = {"event_type": "track", "anonymous_id": "between_a0", "device_class": "mobile"}
+    at = [END + timedelta(minutes=minute) for minute in (0, 20, 10)]
+    rows = [
+        record("web", "between", number, when, event_name=name, **about)
+        | {"position": number, "record_kind": "event"}
+        for number, (name, when) in enumerate(
+            zip(("viewed", "added", "looked"), at, strict=True), start=1
+        )
+    ]
+    return rows[:2], rows[2:]
+
+
 def rates(step: int) -> list[dict]:
     """The whole file as it is at a step: days get their rate late, and one is corrected."""
     days = [date(2026, 3, 25) + timedelta(days=number) for number in range(90)]

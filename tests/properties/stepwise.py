@@ -35,6 +35,7 @@ class Step:
     variables: dict | None = None  # the configuration from this step on
     config: str | None = None  # or as throughline.yml, for what reads the home
     publishes: bool = False
+    models: list[str] = field(default_factory=list)  # what is built; everything unless said
 
 
 @dataclass
@@ -93,7 +94,10 @@ def main(folder: Path) -> None:
         (add_raw if home.warehouse.exists() else write_raw)(
             home, step.events, overrides=step.overrides, rates=step.rates
         )
-        result = dbtRunner(manifest=manifest).invoke([*MODELS, *options, json.dumps(variables)])
+        selected = ["--select", *step.models] if step.models else []
+        result = dbtRunner(manifest=manifest).invoke(
+            [*MODELS, *selected, *options, json.dumps(variables)]
+        )
         # dbt keeps the file open for its next invocation
         DuckDBConnectionManager.env().close()
         DuckDBConnectionManager.close_all_connections()

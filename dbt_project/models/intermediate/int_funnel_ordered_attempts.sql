@@ -9,23 +9,12 @@
     exactly that event although an earlier one would do, so a walk there forks, and of the walks that end
     alike the one with the earliest times is kept. Ordered funnels have no next interactive event. -#}
 {%- set last_step = funnel_max_steps(['ordered', 'strict']) -%}
-{%- set has_strict = var('tl_funnels') | selectattr('mode', 'equalto', 'strict') | list | length > 0 -%}
+{%- set has_strict = some_funnel_is_strict() -%}
+{%- set has_shared = some_funnel_shares_events(['ordered', 'strict']) -%}
 with
     funnels as (select * from {{ ref('int_funnels') }} where mode <> 'any'),
 
-    moments as (
-        select
-            moments.funnel,
-            moments.person_id,
-            moments.occurred_at,
-            moments.occurred_date,
-            moments.step,
-            moments.tied_until,
-            moments.next_interactive_at,
-            to_seconds(funnels.window_seconds) as step_window
-        from {{ ref('int_funnel_moments') }} as moments
-        inner join funnels on moments.funnel = funnels.funnel {{ only_touched('moments.person_id') }}
-    ),
+    {{ funnel_moments() }},
 
     done_1 as (
         select
@@ -115,20 +104,38 @@ with
 
     -- of the day's starts the deepest counts, then the latest
     counted as (
-        select
-            funnel,
-            person_id,
-            entry_date,
-            max_by(step_times, {depth:len(step_times), entered_at:entered_at}) as step_times
+        select funnel, person_id, entry_date, max_by(step_times, {{ deepest_then_latest() }}) as step_times
         from attempts
         group by funnel, person_id, entry_date
     )
 
-select funnel, person_id, entry_date, step_times[1] as entered_at, cast(len(step_times) as integer) as depth, step_times
-from
-    counted
+select
+    counted.funnel,
+    counted.person_id,
+    counted.entry_date,
+    counted.step_times[1] as entered_at,
+    cast(len(counted.step_times) as integer) as depth,
+    counted.step_times,
+    {% if has_shared -%} contested.contested_opening_key
+    {%- else -%} cast(null as varchar) as contested_opening_key
+    {%- endif %}
+from counted
+{%- if has_shared %}
+    left join
+        (select * from moments where contested_opening_key is not null) as contested
+        on counted.funnel = contested.funnel
+        and counted.person_id = contested.person_id
+        and counted.step_times[1] = contested.occurred_at
+{%- endif %}
 
     {% call touched() %}
     select person_id
-    from {{ any_change(ref('int_funnel_moments'), ['person_id']) }}
+    from {{ any_change(ref('int_funnel_events'), ['person_id']) }}
+    {%- if has_strict %}
+        union all
+        select person_id
+        from {{ changes(ref('int_person_events'), ['person_id', 'occurred_at', 'is_interactive', 'is_bot', 'is_internal']) }}
+    {%- else %}
+        {{ accounted_for(ref('int_person_events')) }}
+    {%- endif %}
     {% endcall %}

@@ -8,29 +8,29 @@ with
     funnels as (select *, to_seconds(window_seconds) as step_window from {{ ref('int_funnels') }} where mode = 'any'),
 
     step_events as (
-        select events.funnel, events.person_id, events.event_key, events.occurred_at, events.ordinal as step
+        select
+            events.funnel,
+            events.person_id,
+            events.event_key,
+            events.occurred_at,
+            events.occurred_date,
+            events.ordinal as step
         from {{ ref('int_funnel_events') }} as events
         inner join funnels on events.funnel = funnels.funnel {{ only_touched('events.person_id') }}
         where events.part = 'step'
     ),
 
-    moments as (
-        select moments.funnel, moments.person_id, moments.occurred_at, moments.step
-        from {{ ref('int_funnel_moments') }} as moments
-        inner join funnels on moments.funnel = funnels.funnel {{ only_touched('moments.person_id') }}
-    ),
-
     starts as (
         select
-            moments.funnel,
-            moments.person_id,
-            moments.occurred_at as entered_at,
-            any_value(moments.occurred_date) as entry_date,
+            step_events.funnel,
+            step_events.person_id,
+            step_events.occurred_at as entered_at,
+            any_value(step_events.occurred_date) as entry_date,
             any_value(funnels.steps) as steps,
-            moments.occurred_at + any_value(funnels.step_window) as closes_at
-        from {{ ref('int_funnel_moments') }} as moments
-        inner join funnels on moments.funnel = funnels.funnel {{ only_touched('moments.person_id') }}
-        group by moments.funnel, moments.person_id, moments.occurred_at
+            step_events.occurred_at + any_value(funnels.step_window) as closes_at
+        from step_events
+        inner join funnels on step_events.funnel = funnels.funnel
+        group by step_events.funnel, step_events.person_id, step_events.occurred_at
     ),
 
     sharing_persons as (
@@ -58,15 +58,15 @@ with
             plain_starts.person_id,
             plain_starts.entry_date,
             plain_starts.entered_at,
-            list(moments.occurred_at order by moments.occurred_at) as step_times
+            list(step_events.occurred_at order by step_events.occurred_at) as step_times
         from plain_starts
         asof join
-            moments
-            on plain_starts.funnel = moments.funnel
-            and plain_starts.person_id = moments.person_id
-            and plain_starts.step = moments.step
-            and plain_starts.entered_at <= moments.occurred_at
-        where moments.occurred_at <= plain_starts.closes_at
+            step_events
+            on plain_starts.funnel = step_events.funnel
+            and plain_starts.person_id = step_events.person_id
+            and plain_starts.step = step_events.step
+            and plain_starts.entered_at <= step_events.occurred_at
+        where step_events.occurred_at <= plain_starts.closes_at
         group by all
     ),
 
@@ -172,9 +172,9 @@ select
     person_id,
     entry_date,
     -- of the day's starts the deepest counts, then the latest
-    max_by(entered_at, {depth:len(step_times), entered_at:entered_at}) as entered_at,
+    max_by(entered_at, {{ deepest_then_latest() }}) as entered_at,
     cast(max(len(step_times)) as integer) as depth,
-    max_by(step_times, {depth:len(step_times), entered_at:entered_at}) as step_times
+    max_by(step_times, {{ deepest_then_latest() }}) as step_times
 from attempts
 group by
     funnel,
@@ -182,8 +182,6 @@ group by
     entry_date
 
     {% call touched() %}
-    -- without the next interactive event, which mode any does not look at, moments are a function of events
-    {{ accounted_for(ref('int_funnel_moments')) }}
     select person_id
     from {{ any_change(ref('int_funnel_events'), ['person_id']) }}
     {% endcall %}

@@ -20,7 +20,7 @@ with
         select *
         from {{ ref('int_funnel_ordered_attempts') }} as ordered {{ only_touched('ordered.person_id') }}
         union all
-        select *
+        select *, cast(null as varchar) as contested_opening_key
         from {{ ref('int_funnel_unordered_attempts') }} as unordered {{ only_touched('unordered.person_id') }}
     ),
 
@@ -69,19 +69,13 @@ with
         group by attempts.funnel, attempts.person_id, attempts.entered_at
     ),
 
-    contested_openings as (
-        select funnel, person_id, occurred_at, contested_opening_key
-        from {{ ref('int_funnel_moments') }} as moments {{ only_touched('moments.person_id') }}
-        where contested_opening_key is not null
-    ),
-
     entries as (
         select
-            attempts.*,
+            attempts.* exclude (contested_opening_key),
             funnels.version,
             attempts.depth = funnels.steps as converted,
             attempts.entered_at + to_seconds(funnels.window_seconds) as closes_at,
-            coalesce(contested_openings.contested_opening_key, openings.event_key) as opening_event_key,
+            coalesce(attempts.contested_opening_key, openings.event_key) as opening_event_key,
             void.funnel is not null as is_void
         from attempts
         inner join funnels on attempts.funnel = funnels.funnel
@@ -90,11 +84,6 @@ with
             on attempts.funnel = openings.funnel
             and attempts.person_id = openings.person_id
             and attempts.entered_at = openings.entered_at
-        left join
-            contested_openings
-            on attempts.funnel = contested_openings.funnel
-            and attempts.person_id = contested_openings.person_id
-            and attempts.entered_at = contested_openings.occurred_at
         left join
             void
             on attempts.funnel = void.funnel
@@ -146,7 +135,6 @@ from entries
     {% call touched() %}
     -- attempts of mode any and opening events change with the events alone
     {{ accounted_for(ref('int_funnel_unordered_attempts')) }}
-    {{ accounted_for(ref('int_funnel_moments')) }}
     select person_id
     from {{ any_change(ref('int_funnel_ordered_attempts'), ['person_id']) }}
     union all

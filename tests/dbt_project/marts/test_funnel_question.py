@@ -30,7 +30,6 @@ MODELS = (
     "int_funnels",
     "int_funnel_exclusions",
     "int_funnel_events",
-    "int_funnel_moments",
     "int_funnel_ordered_attempts",
     "int_funnel_unordered_attempts",
     "fct_funnel_entries",

@@ -1,24 +1,28 @@
-{{ config(materialized='by_key', key='person_id') }}
+{#- CTEs of the moments of funnels, one row per funnel, person, moment and step that some event of that moment matches.
+    Reads the CTE `funnels`, of modes ordered and strict; the last one is `moments`:
 
-{%- set has_strict = var('tl_funnels') | selectattr('mode', 'equalto', 'strict') | list | length > 0 -%}
+    - step, from 1, and tied_until: the last step that can be done at this moment when this one is the first done here
+    - contested_opening_key: the event that opens an attempt here where several events serve several steps: of those
+      that match step 1 and can be spared by the steps done beside it, the smallest key; else NULL
+    - next_interactive_at: the person's next later interactive event; only for strict funnels
+
+    Events of one person at the same microsecond have no order among themselves. A moment is all of them together:
+    an attempt that arrives with step k to do can do steps k..tied_until there, each with an event of its own. Whether
+    distinct events suffice is a matching, decided by Hall's theorem: they do if and only if every set of these steps
+    finds at least as many events as it has steps. Counting sets is left to the rare moments where it can matter: two
+    or more events, one of which serves several steps. -#}
+{%- macro funnel_moments() -%}
+{%- set has_strict = some_funnel_is_strict() -%}
+{%- set has_shared = some_funnel_shares_events(['ordered', 'strict']) -%}
 {#- the lowest zero bit ends the run of steps present -#}
 {%- set run_end = 'present.step - 1 + bit_count((~ present.present_from & (present.present_from + 1)) - 1)' -%}
-{%- set has_shared = some_funnel_shares_events() %}
--- Events of one person at the same microsecond have no order among themselves. A moment is all of them together:
--- an attempt that arrives with step k to do can do steps k..tied_until there, each with an event of its own.
--- Whether distinct events suffice is a matching, decided by Hall's theorem: they do if and only if every set of
--- these steps finds at least as many events as it has steps. Counting sets is left to the rare moments where it
--- can matter: two or more events, one of which serves several steps.
-with
-    funnels as (select * from {{ ref('int_funnels') }}),
-
-    step_events as (
+step_events as (
         select funnel, person_id, occurred_at, occurred_date, event_key, ordinal as step
         from {{ ref('int_funnel_events') }} as events {{ only_touched('events.person_id') }}
-        where part = 'step'
+        where part = 'step' and funnel in (select funnel from funnels)
     ),
 
-    moments as (
+    step_moments as (
         select
             funnel,
             person_id,
@@ -38,19 +42,20 @@ with
         from
             (
                 select
-                    moments.*,
+                    step_moments.*,
                     funnels.mode,
                     funnels.steps,
+                    funnels.window_seconds,
                     -- mostly it is one step, which its bit tells
                     unnest(
                         case
-                            when bit_count(moments.steps_present) = 1
-                            then [bit_count(moments.steps_present - 1) + 1]
+                            when bit_count(step_moments.steps_present) = 1
+                            then [bit_count(step_moments.steps_present - 1) + 1]
                             else range(1, funnels.steps + 1)
                         end
                     ) as step
-                from moments
-                inner join funnels on moments.funnel = funnels.funnel
+                from step_moments
+                inner join funnels on step_moments.funnel = funnels.funnel
             )
         where (steps_present >> (step - 1)) & 1 = 1
     )
@@ -174,63 +179,55 @@ with
                 on strict_moments.person_id = interactive.person_id
                 and strict_moments.occurred_at < interactive.occurred_at
         )
-    {%- endif %}
+    {%- endif %},
 
-select
-    present.funnel,
-    present.person_id,
-    present.occurred_at,
-    present.occurred_date,
-    cast(present.step as integer) as step,
-    cast(
-        {% if has_shared -%}
-            case
-                when shared_moments.events = 1
-                then present.step
-                when shared_moments.events > 1
-                then contested_ends.tied_until
-                else {{ run_end }}
-            end
-        {%- else -%}{{ run_end }}
-        {%- endif %} as integer
-    ) as tied_until,
-    {% if has_shared %} case when present.step = 1 and present.mode <> 'any' then contested_openings.event_key end
-    {% else %} cast(null as varchar)
-    {% endif %} as contested_opening_key,
-    {% if has_strict %} case when present.mode = 'strict' then following.next_interactive_at end
-    {% else %} cast(null as timestamp)
-    {% endif %} as next_interactive_at
-from present
-{%- if has_shared %}
-    left join
-        shared_moments
-        on present.funnel = shared_moments.funnel
-        and present.person_id = shared_moments.person_id
-        and present.occurred_at = shared_moments.occurred_at
-    left join
-        contested_ends
-        on present.funnel = contested_ends.funnel
-        and present.person_id = contested_ends.person_id
-        and present.occurred_at = contested_ends.occurred_at
-        and present.step = contested_ends.step
-    left join
-        contested_openings
-        on present.funnel = contested_openings.funnel
-        and present.person_id = contested_openings.person_id
-        and present.occurred_at = contested_openings.occurred_at
-{%- endif %}
-{%- if has_strict %}
-    left join following on present.person_id = following.person_id and present.occurred_at = following.occurred_at
-{%- endif %}
-
-    {% call touched() %}
-    select person_id
-    from {{ any_change(ref('int_funnel_events'), ['person_id']) }}
-    {%- if has_strict %}
-        union all
-        select person_id
-        from {{ changes(ref('int_person_events'), ['person_id', 'occurred_at', 'is_interactive', 'is_bot', 'is_internal']) }}
-    {%- else %}
-        {{ accounted_for(ref('int_person_events')) }}
-    {%- endif %}
-    {% endcall %}
+    moments as (
+        select
+            present.funnel,
+            present.person_id,
+            present.occurred_at,
+            present.occurred_date,
+            to_seconds(present.window_seconds) as step_window,
+            cast(present.step as integer) as step,
+            cast(
+                {% if has_shared -%}
+                    case
+                        when shared_moments.events = 1
+                        then present.step
+                        when shared_moments.events > 1
+                        then contested_ends.tied_until
+                        else {{ run_end }}
+                    end
+                {%- else -%}{{ run_end }}
+                {%- endif %} as integer
+            ) as tied_until,
+            {% if has_shared %} case when present.step = 1 then contested_openings.event_key end
+            {% else %} cast(null as varchar)
+            {% endif %} as contested_opening_key,
+            {% if has_strict %} case when present.mode = 'strict' then following.next_interactive_at end
+            {% else %} cast(null as timestamp)
+            {% endif %} as next_interactive_at
+        from present
+        {%- if has_shared %}
+            left join
+                shared_moments
+                on present.funnel = shared_moments.funnel
+                and present.person_id = shared_moments.person_id
+                and present.occurred_at = shared_moments.occurred_at
+            left join
+                contested_ends
+                on present.funnel = contested_ends.funnel
+                and present.person_id = contested_ends.person_id
+                and present.occurred_at = contested_ends.occurred_at
+                and present.step = contested_ends.step
+            left join
+                contested_openings
+                on present.funnel = contested_openings.funnel
+                and present.person_id = contested_openings.person_id
+                and present.occurred_at = contested_openings.occurred_at
+        {%- endif %}
+        {%- if has_strict %}
+            left join following on present.person_id = following.person_id and present.occurred_at = following.occurred_at
+        {%- endif %}
+    )
+{%- endmacro -%}
