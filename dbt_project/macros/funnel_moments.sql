@@ -12,8 +12,8 @@
     finds at least as many events as it has steps. Counting sets is left to the rare moments where it can matter: two
     or more events, one of which serves several steps. -#}
 {%- macro funnel_moments() -%}
-{%- set has_strict = some_funnel_is_strict() -%}
-{%- set has_shared = some_funnel_shares_events(['ordered', 'strict']) -%}
+{%- set has_strict = some_funnel_is('strict') -%}
+{%- set has_shared = some_funnel_shares_events() -%}
 {#- the lowest zero bit ends the run of steps present -#}
 {%- set run_end = 'present.step - 1 + bit_count((~ present.present_from & (present.present_from + 1)) - 1)' -%}
 step_events as (

@@ -79,34 +79,54 @@
     {{ return(parts) }}
 {%- endmacro -%}
 
-{#- The greatest number of steps among the funnels of these modes, 0 without any. -#}
-{%- macro funnel_max_steps(modes) -%}
-    {%- set lengths = [0] -%}
-    {%- for funnel in var('tl_funnels') if funnel.mode in modes -%}
-        {%- do lengths.append(funnel.steps | length) -%}
+{#- Whether one event can match two steps of a funnel (int_funnels.has_shared_events). -#}
+{%- macro funnel_shares_events(funnel) -%}
+    {%- set events = funnel.steps | map(attribute='event') | list -%}
+    {{ return(events | unique | list | length < events | length) }}
+{%- endmacro -%}
+
+{#- The funnels of int_funnel_ordered_attempts: the common ones. -#}
+{%- macro ordered_funnels() -%}
+    {%- set found = [] -%}
+    {%- for funnel in var('tl_funnels') if funnel.mode == 'ordered' and not funnel_shares_events(funnel) -%}
+        {%- do found.append(funnel) -%}
     {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro -%}
+
+{#- The funnels of int_funnel_walked_attempts. -#}
+{%- macro walked_funnels() -%}
+    {%- set found = [] -%}
+    {%- for funnel in var('tl_funnels') -%}
+        {%- if funnel.mode == 'strict' or (funnel.mode == 'ordered' and funnel_shares_events(funnel)) -%}
+            {%- do found.append(funnel) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro -%}
+
+{#- The greatest number of steps among these funnels, 0 without any. -#}
+{%- macro funnel_max_steps(funnels) -%}
+    {%- set lengths = [0] -%}
+    {%- for funnel in funnels -%} {%- do lengths.append(funnel.steps | length) -%} {%- endfor -%}
     {{ return(lengths | max) }}
 {%- endmacro -%}
 
-{#- Whether one event can serve several steps of some funnel of these modes (int_funnels.has_shared_events says of
-    which). -#}
-{%- macro some_funnel_shares_events(modes) -%}
+{#- Whether one event can serve several steps of some funnel that is walked. -#}
+{%- macro some_funnel_shares_events() -%}
     {%- set shared = [] -%}
-    {%- for funnel in var('tl_funnels') if funnel.mode in modes -%}
-        {%- set events = funnel.steps | map(attribute='event') | list -%}
-        {%- if events | unique | list | length < events | length -%} {%- do shared.append(funnel.name) -%} {%- endif -%}
-    {%- endfor -%}
+    {%- for funnel in walked_funnels() if funnel_shares_events(funnel) -%} {%- do shared.append(funnel.name) -%} {%- endfor -%}
     {{ return(shared | length > 0) }}
 {%- endmacro -%}
 
-{%- macro some_funnel_is_strict() -%}
-    {{ return(var('tl_funnels') | selectattr('mode', 'equalto', 'strict') | list | length > 0) }}
+{%- macro some_funnel_is(mode) -%}
+    {{ return(var('tl_funnels') | selectattr('mode', 'equalto', mode) | list | length > 0) }}
 {%- endmacro -%}
 
 {#- Orders the attempts of one person and day, those that go deeper later and then those that start later, by one
     number: the depth above the microseconds from the day, which no time zone takes as far as 2^40. -#}
-{%- macro deepest_then_latest() -%}
-len(step_times) * (cast(1 as bigint) << 40) + epoch_us(entered_at) - epoch_us(cast(entry_date as timestamp))
+{%- macro deepest_then_latest(depth='len(step_times)') -%}
+{{ depth }} * (cast(1 as bigint) << 40) + epoch_us(entered_at) - epoch_us(cast(entry_date as timestamp))
 {%- endmacro -%}
 
 {#- A list value of text literals, possibly empty. -#}

@@ -36,6 +36,7 @@ FUNNEL_MODELS = (
     "int_funnel_exclusions",
     "int_funnel_events",
     "int_funnel_ordered_attempts",
+    "int_funnel_walked_attempts",
     "int_funnel_unordered_attempts",
     "fct_funnel_entries",
     "rpt_funnel_daily",

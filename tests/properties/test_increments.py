@@ -311,6 +311,7 @@ def test_only_rows_that_differ_are_written(built: Built) -> None:
 def test_another_configuration_rebuilds_what_depends_on_it_and_says_why(built: Built) -> None:
     expected = {
         "int_funnel_ordered_attempts": "int_funnels changed",
+        "int_funnel_walked_attempts": "int_funnels changed",
         "int_funnel_unordered_attempts": "int_funnels changed",
         "fct_funnel_entries": "int_funnels changed",
     }

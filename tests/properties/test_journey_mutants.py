@@ -25,6 +25,7 @@ FUNNELS = (
     "int_funnel_exclusions",
     EVENTS,
     "int_funnel_ordered_attempts",
+    "int_funnel_walked_attempts",
     "int_funnel_unordered_attempts",
     "fct_funnel_entries",
     "rpt_funnel_daily",
@@ -108,13 +109,28 @@ OF_FUNNELS: dict[str, tuple[str, str, str]] = {
     ),
     "the first start of a day is the only one": (
         "int_funnel_ordered_attempts",
+        "depth * (cast(1 as bigint) << 40) +",
+        "0 -",
+    ),
+    "the first start of a day is the only one that is walked": (
+        "int_funnel_walked_attempts",
         "max_by(step_times, len(step_times) *",
         "min_by(step_times, 0 *",
     ),
     "the window is forgotten": (
         "int_funnel_ordered_attempts",
+        "cast(funnels.window_seconds as bigint) * 1000000",
+        "(cast(1 as bigint) << 60)",
+    ),
+    "the window is forgotten by a walk": (
+        "int_funnel_walked_attempts",
         "least(attempts.closes_at, attempts.next_interactive_at)",
         "coalesce(attempts.next_interactive_at, moments.occurred_at)",
+    ),
+    "somebody else's steps are within reach": (
+        "int_funnel_ordered_attempts",
+        "journey * (cast(1 as hugeint) << 62)",
+        "journey * cast(86400000000 as hugeint)",
     ),
     "windows are closed from the beginning": (
         "fct_funnel_entries",
@@ -122,12 +138,17 @@ OF_FUNNELS: dict[str, tuple[str, str, str]] = {
         ", true) or true as window_closed",
     ),
     "an event serves two steps": (
-        "int_funnel_ordered_attempts",
+        "int_funnel_walked_attempts",
         "then contested_ends.tied_until",
         "then present.steps",
     ),
     "days of the report are not those of the entries": (
         "int_funnel_ordered_attempts",
+        "((mark >> 4) & 3) - 1 as days_off",
+        "0 as days_off",
+    ),
+    "days of the report are not those of the walks": (
+        "int_funnel_walked_attempts",
         "any_value(occurred_date)",
         "cast(any_value(occurred_at) as date)",
     ),
@@ -172,7 +193,7 @@ def test_nine_of_ten_mechanical_mutants_of_funnels_are_caught() -> None:
     """Over funnels that share people, so that one can be taken for another; over many people, so
     that what is rare happens; and over so few that breakdown values are equally frequent."""
     strict = [f"strict_{shape}" for shape in ("ab", "abc", "aa", "aba", "half", "disjoint")]
-    walks = ("int_funnel_ordered_attempts",)
+    walks = ("int_funnel_walked_attempts",)
     tally = Tally()
     run(tally, judged_funnels(2500, 20260604)[0], tuple(m for m in FUNNELS if m != EVENTS))
     run(tally, judged_funnels(6000, 20260604, SHAPES)[0], (EVENTS,))

@@ -1,141 +1,129 @@
 {{ config(materialized='by_key', key='person_id') }}
 
-{#- Modes ordered and strict, every start followed exactly. From a step done at some moment the next step is
-    done at the earliest moment that has it: still the same one while `tied_until` allows, else a later one. That
-    is the best continuation (whatever can follow a later choice can follow an earlier one), so each hop is one
-    ASOF join, and the times found are the earliest possible for this start.
+{#- Funnels of mode ordered in which every event matches one step at most (all others: int_funnel_walked_attempts),
+    every start followed exactly.
 
-    strict is the same walk that may not pass over the next interactive event. It may be right to wait for
-    exactly that event although an earlier one would do, so a walk there forks, and of the walks that end
-    alike the one with the earliest times is kept. Ordered funnels have no next interactive event. -#}
-{%- set last_step = funnel_max_steps(['ordered', 'strict']) -%}
-{%- set has_strict = some_funnel_is_strict() -%}
-{%- set has_shared = some_funnel_shares_events(['ordered', 'strict']) -%}
+    The events of a person are read backwards, later steps of one moment first. Then the earliest next step k is the
+    one read last, and what follows it is known by then: so the earliest way on from every start is found in one pass
+    of running maxima, one for each pair of steps, without joining or sorting rows. It is the best way on too
+    (whatever can follow a later choice can follow an earlier one), and its steps within the window are the depth.
+
+    An event is one number: its moment, how many days its local day is off from the UTC day, its step. A journey (the
+    events of a person and funnel) is the sorted list of these numbers, and journeys are read one after the other.
+    `place` is where a moment lies in all that is read: it only grows, and from one journey to another by more than
+    any window, so that what was read of somebody else is never within reach. -#}
+{%- set last_step = funnel_max_steps(ordered_funnels()) -%}
 with
-    funnels as (select * from {{ ref('int_funnels') }} where mode <> 'any'),
+    funnels as (select * from {{ ref('int_funnels') }} where mode = 'ordered' and not has_shared_events),
 
-    {{ funnel_moments() }},
-
-    done_1 as (
+    step_events as (
         select
             funnel,
             person_id,
-            occurred_date as entry_date,
-            occurred_at as entered_at,
-            occurred_at + step_window as closes_at,
-            occurred_at as done_at,
-            tied_until,
-            next_interactive_at,
-            [occurred_at] as step_times
-        from moments
-        where step = 1
+            epoch_us(occurred_at) * 64 + (occurred_date - cast(occurred_at as date) + 1) * 16 + ordinal as mark
+        from {{ ref('int_funnel_events') }} as events {{ only_touched('events.person_id') }}
+        where part = 'step' and funnel in (select funnel from funnels)
     ),
 
-    {% for step in range(2, last_step + 1) -%}
-        {%- set done -%}
-        attempts.funnel,
-            attempts.person_id,
-            attempts.entry_date,
-            attempts.entered_at,
-            attempts.closes_at,
-            moments.occurred_at as done_at,
-            case
-                when moments.occurred_at = attempts.done_at then attempts.tied_until else moments.tied_until
-            end as tied_until,
-            moments.next_interactive_at,
-            list_append(attempts.step_times, moments.occurred_at) as step_times
-        {%- endset -%}
-        moments_{{ step }} as (select * from moments where step = {{ step }}),
+    journeys as (
+        select row_number() over () as journey, funnel, person_id, marks
+        from
+            (
+                select funnel, person_id, list_reverse_sort(list(mark)) as marks
+                from step_events
+                group by funnel, person_id
+            )
+    ),
 
-        {{ 'walked' if has_strict else 'done' }}_{{ step }} as (
-            select {{ done }}
-            from done_{{ step - 1 }} as attempts
-            asof join
-                moments_{{ step }} as moments
-                on attempts.funnel = moments.funnel
-                and attempts.person_id = moments.person_id
-                and attempts.done_at + to_microseconds(cast(attempts.tied_until < {{ step }} as integer))
-                <= moments.occurred_at
-            -- least() passes over NULL
-            where moments.occurred_at <= least(attempts.closes_at, attempts.next_interactive_at)
+    read as (select journey, funnel, person_id, unnest(marks) as mark from journeys),
+
+    placed as (
+        select
+            funnel,
+            person_id,
+            mark & 15 as step,
+            ((mark >> 4) & 3) - 1 as days_off,
+            make_timestamp(mark >> 6) as occurred_at,
+            journey * (cast(1 as hugeint) << 62) - (mark >> 6) as place
+        from read
+    ),
+
+    {% set before = namespace(cte='placed', columns=[]) -%}
+    {% for step in range(last_step, 1, -1) -%}
+        {%- set columns = [] -%}
+        -- where step {{ step }} comes next, and after it the steps behind it
+        before_{{ step }} as (
+            select
+                funnel,
+                person_id,
+                step,
+                days_off,
+                occurred_at,
+                place,
+                max(place) filter (where step = {{ step }}) over so_far as next_{{ step }}
+                {%- do columns.append('next_' ~ step) -%}
+                {%- for later in before.columns %}
+                    ,
+                    max({{ later }}) filter (where step = {{ step }}) over so_far as {{ later }}
+                    {%- do columns.append(later) -%}
+                {%- endfor %}
+            from {{ before.cte }}
+            window so_far as (rows between unbounded preceding and current row)
         ),
 
-        {% if has_strict -%}
-            waited_{{ step }} as (
-                select {{ done }}
-                from done_{{ step - 1 }} as attempts
-                inner join
-                    moments_{{ step }} as moments
-                    on attempts.funnel = moments.funnel
-                    and attempts.person_id = moments.person_id
-                    and attempts.next_interactive_at = moments.occurred_at
-                where moments.occurred_at <= attempts.closes_at
-            ),
-
-            done_{{ step }} as (
-                select * replace (min(step_times) as step_times)
-                from
-                    (
-                        select *
-                        from walked_{{ step }}
-                        union all
-                        select *
-                        from waited_{{ step }}
-                    )
-                group by funnel, person_id, entry_date, entered_at, closes_at, done_at, tied_until, next_interactive_at
-            ),
-        {%- endif %}
-
+        {% set before.cte, before.columns = 'before_' ~ step, columns -%}
     {% endfor -%}
-    attempts as (
-        select funnel, person_id, entry_date, entered_at, step_times
-        from done_1
-        {%- for step in range(2, last_step + 1) %}
-            union all
-            {% if has_strict -%}
-                -- of the walks of one start the earliest
-                select funnel, person_id, entry_date, entered_at, min(step_times)
-                from done_{{ step }}
-                group by funnel, person_id, entry_date, entered_at
-            {%- else -%} select funnel, person_id, entry_date, entered_at, step_times from done_{{ step }}
-            {%- endif %}
-        {%- endfor %}
+    starts as (
+        select
+            before.funnel,
+            before.person_id,
+            before.occurred_at as entered_at,
+            cast(before.occurred_at as date) + cast(before.days_off as integer) as entry_date,
+            {% for step in range(2, last_step + 1) -%}
+                case
+                    when before.place - before.next_{{ step }} <= cast(funnels.window_seconds as bigint) * 1000000
+                    then cast(before.place - before.next_{{ step }} as bigint)
+                end as after_{{ step }},
+            {% endfor -%}
+            1
+            {%- for step in range(2, last_step + 1) %}
+                + cast(after_{{ step }} is not null as integer)
+            {% endfor %} as depth
+        from {{ before.cte }} as before
+        inner join funnels on before.funnel = funnels.funnel
+        where before.step = 1
     ),
+
+    ranked as (select *, {{ deepest_then_latest('depth') }} as place_in_day from starts),
 
     -- of the day's starts the deepest counts, then the latest
     counted as (
-        select funnel, person_id, entry_date, max_by(step_times, {{ deepest_then_latest() }}) as step_times
-        from attempts
+        select
+            funnel,
+            person_id,
+            entry_date,
+            {% for step in range(2, last_step + 1) -%}
+                arg_max_null(after_{{ step }}, place_in_day) as after_{{ step }},
+            {% endfor -%}
+            arg_max(entered_at, place_in_day) as entered_at,
+            max(depth) as depth
+        from ranked
         group by funnel, person_id, entry_date
     )
 
 select
-    counted.funnel,
-    counted.person_id,
-    counted.entry_date,
-    counted.step_times[1] as entered_at,
-    cast(len(counted.step_times) as integer) as depth,
-    counted.step_times,
-    {% if has_shared -%} contested.contested_opening_key
-    {%- else -%} cast(null as varchar) as contested_opening_key
-    {%- endif %}
-from counted
-{%- if has_shared %}
-    left join
-        (select * from moments where contested_opening_key is not null) as contested
-        on counted.funnel = contested.funnel
-        and counted.person_id = contested.person_id
-        and counted.step_times[1] = contested.occurred_at
-{%- endif %}
+    funnel,
+    person_id,
+    entry_date,
+    entered_at,
+    cast(depth as integer) as depth,
+    [entered_at {%- for step in range(2, last_step + 1) %}, entered_at + to_microseconds(after_{{ step }}){% endfor %}][
+        :depth
+    ] as step_times
+from
+    counted
 
     {% call touched() %}
     select person_id
     from {{ any_change(ref('int_funnel_events'), ['person_id']) }}
-    {%- if has_strict %}
-        union all
-        select person_id
-        from {{ changes(ref('int_person_events'), ['person_id', 'occurred_at', 'is_interactive', 'is_bot', 'is_internal']) }}
-    {%- else %}
-        {{ accounted_for(ref('int_person_events')) }}
-    {%- endif %}
     {% endcall %}

@@ -18,6 +18,9 @@ with
 
     attempts as (
         select *
+        from {{ ref('int_funnel_walked_attempts') }} as walked {{ only_touched('walked.person_id') }}
+        union all
+        select *, cast(null as varchar) as contested_opening_key
         from {{ ref('int_funnel_ordered_attempts') }} as ordered {{ only_touched('ordered.person_id') }}
         union all
         select *, cast(null as varchar) as contested_opening_key
@@ -65,7 +68,10 @@ with
             on attempts.funnel = events.funnel
             and attempts.person_id = events.person_id
             and attempts.entered_at = events.occurred_at
-        where events.part = 'step' and (events.ordinal = 1 or funnels.mode = 'any')
+        where
+            events.part = 'step' and {% if some_funnel_is('any') -%} (events.ordinal = 1 or funnels.mode = 'any')
+            {%- else -%} events.ordinal = 1
+            {%- endif %}
         group by attempts.funnel, attempts.person_id, attempts.entered_at
     ),
 
@@ -133,10 +139,11 @@ from entries
 {%- endif %}
 
     {% call touched() %}
-    -- attempts of mode any and opening events change with the events alone
+    -- attempts that are not strict and opening events change with the events alone
+    {{ accounted_for(ref('int_funnel_ordered_attempts')) }}
     {{ accounted_for(ref('int_funnel_unordered_attempts')) }}
     select person_id
-    from {{ any_change(ref('int_funnel_ordered_attempts'), ['person_id']) }}
+    from {{ any_change(ref('int_funnel_walked_attempts'), ['person_id']) }}
     union all
     select person_id
     from {{ any_change(ref('int_funnel_events'), ['person_id']) }}

@@ -31,6 +31,7 @@ MODELS = (
     "int_funnel_exclusions",
     "int_funnel_events",
     "int_funnel_ordered_attempts",
+    "int_funnel_walked_attempts",
     "int_funnel_unordered_attempts",
     "fct_funnel_entries",
     "rpt_funnel_daily",
