@@ -28,6 +28,35 @@
 {%- endfor %}) :increment */
 {%- endmacro -%}
 
+{#- As touched_rows() of a tracked relation with one row to a key, `key` naming its column: the rows that changed since
+    are taken from the log of changes, and the table is only read for touched keys that are not among them. Most often
+    there are none, and a table of all history is not read at all. -#}
+{%- macro touched_rows_by_log(relation, key) -%}
+{%- set log = 'increments.' ~ relation.identifier -%}
+{%- set since = '__since_' ~ relation.identifier ~ '__' -%}
+/* increment: (
+    with
+        logged as (
+            select sum(_sign) as _net, * exclude (_sign, _version)
+            from {{ log }}
+            where _version > {{ since }}
+            group by all
+            having sum(_sign) <> 0
+        ),
+
+        others as (select key_1 from touched anti join logged on touched.key_1 = logged.{{ key }})
+
+    select * exclude (_net) from logged semi join touched on logged.{{ key }} = touched.key_1 where _net > 0
+    union all by name
+    select rows.* from :increment */ {{ relation }} /* increment: as rows semi join others on rows.{{ key }} = others.key_1
+) :increment */
+{%- endmacro -%}
+
+{#- The keys that have a row in a tracked relation and had none when this model last read it. -#}
+{%- macro new_keys(relation, key) -%}
+(select {{ key }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__ group by {{ key }} having sum(_sign) > 0)
+{%- endmacro -%}
+
 {#- Behind stg_events, named events: of an increment only the records of touched dedupe keys. Their numbers are found by
     the key alone, and the wide records are then read where they lie: the new ones at the end. -#}
 {%- macro only_touched_records() -%}
@@ -45,6 +74,11 @@
     rewritten, or changed in other columns, is not among them. Old and new rows are alike here. -#}
 {%- macro changes(relation, columns) -%}
 (select {{ columns | join(', ') }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__ group by {{ columns | join(', ') }} having sum(_sign) <> 0)
+{%- endmacro -%}
+
+{#- As changes(), the new rows alone: those that stand now. -#}
+{%- macro came(relation, columns) -%}
+(select {{ columns | join(', ') }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__ group by {{ columns | join(', ') }} having sum(_sign) > 0)
 {%- endmacro -%}
 
 {#- As changes(), with a change of any column. -#}

@@ -68,7 +68,8 @@
     {%- set found = namespace(reason=none if reads_raw else 'nothing changed') -%}
     {%- for input, state in record.inputs.items() if state.version != record.read.get(input) -%}
         {%- if found.reason == 'nothing changed' -%} {%- set found.reason = none -%} {%- endif -%}
-        {%- if not is_by_key -%} {%- set found.reason = 'it is a function of all of ' ~ input -%}
+        {%- if record.read.get(input) == not_read() -%} {%- set found.reason = 'it was built before ' ~ input -%}
+        {%- elif not is_by_key -%} {%- set found.reason = 'it is a function of all of ' ~ input -%}
         {%- elif input not in record.read -%} {%- set found.reason = input ~ ' is a new input' -%}
         {%- elif ('__since_' ~ input ~ '__') not in sql -%} {%- set found.reason = input ~ ' changed' -%}
         {%- elif state.changes_since > record.read[input] -%} {%- set found.reason = input ~ ' was rebuilt' -%}
@@ -122,7 +123,7 @@
             {#- found by the key alone: rows are wide, and of new keys there are none -#}
             semi join (
                 select rows.rowid as _row from {{ target }} as rows
-                semi join touched on {{ same_key('rows', 'touched', key, numbered=true) }}
+                semi join {{ keys_with_rows(key, record) }} as touched on {{ same_key('rows', 'touched', key, numbered=true) }}
             ) as found on target.rowid = found._row
         {%- endif %}
         {%- if config.get('keeps_vanished') %} semi join fresh on {{ same_key('target', 'fresh', key) }} {%- endif %};
@@ -170,6 +171,23 @@
     {%- endfor -%}
     {%- set query, touched = text.sql.split('/* touched:') -%}
     {{ return((query | replace('/* increment:', '') | replace(':increment */', ''), touched.split(':touched */')[0])) }}
+{%- endmacro -%}
+
+
+{#- The touched keys that may have rows: all, but for a model that names an input (`rows_of`) of whose keys each has one
+    row there and rows here only then. What is new there has none here, and mostly that is all. -#}
+{%- macro keys_with_rows(key, record) -%}
+    {%- set input = config.get('rows_of') -%}
+    {%- if not input -%} touched
+    {%- else -%}
+        (
+            select * from touched
+            anti join (
+                select {{ key[0] }} from increments.{{ input }} where _version > {{ record.read[input] }}
+                group by {{ key[0] }} having sum(_sign) > 0
+            ) as came on touched.key_1 = came.{{ key[0] }}
+        )
+    {%- endif -%}
 {%- endmacro -%}
 
 

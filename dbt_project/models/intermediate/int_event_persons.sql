@@ -243,25 +243,39 @@ from
         'event_key', 'event_id', 'subject_key', 'occurred_at', 'occurred_date', 'is_interactive', 'is_logout'
     ] %}
     with
-        changed as (
-            select event_key
-            from
-                {{ changes(ref('int_event_subjects'), seen) }}
-            union
-            select subjects.event_key
+        -- what its subject says of it, or of whom its subject speaks
+        came as (
+            select event_key, subject_key
+            from {{ came(ref('int_event_subjects'), seen) }}
+            union all
+            select subjects.event_key, subjects.subject_key
             from {{ ref('int_event_subjects') }} as subjects
             semi join
                 {{ any_change(ref('int_subject_persons'), ['subject_key']) }} as persons
                 on subjects.subject_key = persons.subject_key
+        ),
+
+        changed as (
+            select event_key
+            from {{ changes(ref('int_event_subjects'), seen) }}
+            union
+            select event_key
+            from came
         )
 
-    -- the device it was on, and the one it is on
+    -- the device it was on
     select persons.track
     from {{ this }} as persons
-    semi join changed on persons.event_key = changed.event_key
+    semi join
+        (
+            select changed.event_key
+            from changed
+            anti join {{ new_keys(ref('int_event_subjects'), 'event_key') }} as unseen on changed.event_key = unseen.event_key
+        ) as standing
+        on persons.event_key = standing.event_key
     union all
-    select coalesce(persons.device_key, subjects.event_key)
-    from {{ ref('int_event_subjects') }} as subjects
-    inner join {{ ref('int_subject_persons') }} as persons on subjects.subject_key = persons.subject_key
-    semi join changed on subjects.event_key = changed.event_key
+    -- the device it is on
+    select coalesce(persons.device_key, came.event_key)
+    from came
+    inner join {{ ref('int_subject_persons') }} as persons on came.subject_key = persons.subject_key
     {% endcall %}

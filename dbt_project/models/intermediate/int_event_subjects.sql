@@ -1,4 +1,4 @@
-{{ config(materialized='by_key', key='event_key') }}
+{{ config(materialized='by_key', key='event_key', rows_of='int_events') }}
 
 {#- The distinct ways events name their subject. Identity is decided once per subject, not per event.
 
@@ -8,7 +8,7 @@
     device stands for the device at its time, as if the device had sent it; when it names a device of its own
     the two are one. A public alias that names a device of its own adds nothing. -#}
 with
-    events as (select * from {{ ref('int_events') }} as events {{ only_touched('events.event_key') }}),
+    events as (select * from {{ touched_rows_by_log(ref('int_events'), 'event_key') }} as events),
 
     claims as (
         select

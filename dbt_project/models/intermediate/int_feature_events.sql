@@ -14,7 +14,7 @@ with
             occurred_date,
             coalesce(platform, '(none)') as platform,
             channel
-        from {{ touched_rows(ref('int_person_events'), 'event_key') }} as events
+        from {{ touched_rows_by_log(ref('int_person_events'), 'event_key') }} as events
         where
             not is_bot
             and not is_internal
