@@ -6,7 +6,8 @@
 with
     funnels as (select * from {{ ref('int_funnels') }}),
 
-    entries as (
+    -- wide, and read twice: to keep it would cost more than to read it again
+    entries as not materialized (
         select
             entries.funnel,
             entries.person_id,
@@ -35,7 +36,7 @@ with
         inner join funnels on entries.funnel = funnels.funnel
     ),
 
-    broken_down as (
+    broken_down as not materialized (
         select * exclude (place), breakdowns[place] as segment_set, breakdown_values[place] as value
         from (select *, unnest(range(1, len(breakdowns) + 1)) as place from entries)
     ),
@@ -73,69 +74,100 @@ with
             and broken_down.value = ranked_values.value
     ),
 
-    steps as (
-        select
-            funnel,
-            person_id,
-            entry_date,
-            entered_at,
-            depth,
-            step,
-            segment_set,
-            segment,
-            not is_void as counts,
-            not is_void and window_closed as counts_in_rates,
-            depth >= step as reached,
-            {{ seconds_between('entered_at', 'step_times[step]') }} as seconds
-        from (select *, unnest(range(1, steps + 1)) as step from segments)
+    judged as (
+        select *, not is_void as counts, not is_void and window_closed as counts_in_rates
+        from segments
     ),
 
-    -- whoever can be counted: what they entered, what they did, and what they still can do
+    -- whoever can be counted: what they entered, how deep they came, and what they still can do. Who came to a step
+    -- came to those before it, so the depth says it of every step
     {% if of_days -%}
         counted_once as (
             select
                 *,
                 counts as has_entered,
-                counts and reached as has_converted,
+                case when counts then depth else 0 end as converted_depth,
                 counts_in_rates as has_closed,
-                counts_in_rates and reached as has_closed_converted,
+                case when counts_in_rates then depth else 0 end as closed_depth,
                 counts and not counts_in_rates as is_open
-            from steps
+            from judged
         ),
     {%- else -%}
         counted_once as (
             select
                 funnel,
-                step,
                 segment_set,
                 segment,
+                steps,
                 bool_or(counts) as has_entered,
-                bool_or(counts and reached) as has_converted,
+                coalesce(max(depth) filter (counts), 0) as converted_depth,
                 bool_or(counts_in_rates) as has_closed,
-                bool_or(counts_in_rates and reached) as has_closed_converted,
+                coalesce(max(depth) filter (counts_in_rates), 0) as closed_depth,
                 bool_or(counts and not counts_in_rates) as is_open,
-                max_by(seconds, {depth:depth, entered_at:entered_at}) filter (counts_in_rates and reached) as seconds
-            from steps
-            group by funnel, person_id, step, segment_set, segment
+                max_by(entered_at, {depth:depth, entered_at:entered_at}) filter (counts_in_rates) as entered_at,
+                max_by(step_times, {depth:depth, entered_at:entered_at}) filter (counts_in_rates) as step_times
+            from judged
+            group by funnel, person_id, steps, segment_set, segment
         ),
     {%- endif %}
 
-    counted as (
+    -- few: who came as deep is alike
+    alike as (
+        select
+            funnel,
+            {{ day }}
+            segment_set,
+            segment,
+            steps,
+            has_entered,
+            converted_depth,
+            has_closed,
+            closed_depth,
+            is_open,
+            count(*) as number
+        from counted_once
+        group by all
+    ),
+
+    tallies as (
         select
             funnel,
             {{ day }}
             step,
             segment_set,
             segment,
-            count(*) filter (has_entered) as entered,
-            count(*) filter (has_converted) as converted,
-            count(*) filter (has_closed) as closed_entered,
-            count(*) filter (has_closed_converted) as closed_converted,
-            count(*) filter (is_open and not has_converted) as censored,
-            count(*) filter (not has_entered) as void_entries,
-            quantile_cont(seconds, [0.5, 0.9, 0.95]) filter (has_closed_converted) as quantiles
-        from counted_once
+            cast(coalesce(sum(number) filter (has_entered), 0) as bigint) as entered,
+            cast(coalesce(sum(number) filter (converted_depth >= step), 0) as bigint) as converted,
+            cast(coalesce(sum(number) filter (has_closed), 0) as bigint) as closed_entered,
+            cast(coalesce(sum(number) filter (closed_depth >= step), 0) as bigint) as closed_converted,
+            cast(coalesce(sum(number) filter (is_open and converted_depth < step), 0) as bigint) as censored,
+            cast(coalesce(sum(number) filter (not has_entered), 0) as bigint) as void_entries
+        from (select *, unnest(range(1, steps + 1)) as step from alike)
         group by funnel, {{ day }} step, segment_set, segment
+    ),
+
+    paces as (
+        select
+            funnel,
+            {{ day }}
+            step,
+            segment_set,
+            segment,
+            quantile_cont({{ seconds_between('entered_at', 'step_times[step]') }}, [0.5, 0.9, 0.95]) as quantiles
+        from (select *, unnest(range(1, closed_depth + 1)) as step from counted_once where has_closed)
+        group by funnel, {{ day }} step, segment_set, segment
+    ),
+
+    counted as (
+        select tallies.*, paces.quantiles
+        from tallies
+        left join
+            paces
+            on tallies.funnel = paces.funnel
+            {% if of_days -%} and tallies.entry_date = paces.entry_date {%- endif %}
+            and tallies.step = paces.step
+            and tallies.segment_set = paces.segment_set
+            and tallies.segment = paces.segment
     )
 
 select

@@ -35,6 +35,7 @@
 {%- set log = 'increments.' ~ relation.identifier -%}
 {%- set since = '__since_' ~ relation.identifier ~ '__' -%}
 /* increment: (
+    {{ one_row_to_a_key(relation.identifier) }}
     with
         logged as (
             select sum(_sign) as _net, * exclude (_sign, _version)
@@ -52,9 +53,17 @@
 ) :increment */
 {%- endmacro -%}
 
-{#- The keys that have a row in a tracked relation and had none when this model last read it. -#}
+{#- Says that an increment relies on the input having one row to a key; so it has once all models are built. -#}
+{%- macro one_row_to_a_key(input) -%}
+-- one row to a key: {{ input }}
+{%- endmacro -%}
+
+{#- The keys that have a row in a tracked relation with one row to a key and had none when this model last read it. -#}
 {%- macro new_keys(relation, key) -%}
-(select {{ key }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__ group by {{ key }} having sum(_sign) > 0)
+(
+    {{ one_row_to_a_key(relation.identifier) }}
+    select {{ key }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__ group by {{ key }} having sum(_sign) > 0
+)
 {%- endmacro -%}
 
 {#- Behind stg_events, named events: of an increment only the records of touched dedupe keys. Their numbers are found by

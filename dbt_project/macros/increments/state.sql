@@ -81,15 +81,19 @@
     {{ return(load_result('outdated').data | map(attribute=0) | list) }}
 {%- endmacro -%}
 
-{#- The inputs that a model accounts for in another way than by their changes (accounted_for()): they change with
-    others that it does watch. When one of them is outdated, what it will become is not known to the model, and its
-    change will go unseen; so it counts as not read, and the next build computes all rows. -#}
+{#- Inputs that are outdated, and so may do what the model relies on that they do not: change without what it watches,
+    where it accounts for them in another way than by their changes (accounted_for()), or have two rows to a key. They
+    count as not read, and the next build computes all rows. -#}
 {%- macro inputs_read_too_early(record) -%}
-    {%- set accounted_for = [] -%}
-    {%- for input in record.inputs if config.get('materialized') == 'by_key' and ('increments.' ~ input ~ ' where _version > __since_') not in sql -%}
-        {%- do accounted_for.append(input) -%}
-    {%- endfor -%}
-    {{ return(outdated(accounted_for)) }}
+    {%- set relied_on = [] -%}
+    {%- if config.get('materialized') == 'by_key' -%}
+        {%- for input in record.inputs -%}
+            {%- set is_watched = ('increments.' ~ input ~ ' where _version > __since_') in sql -%}
+            {%- set has_keys = one_row_to_a_key(input) in sql or config.get('rows_of') == input -%}
+            {%- if has_keys or not is_watched -%} {%- do relied_on.append(input) -%} {%- endif -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(outdated(relied_on)) }}
 {%- endmacro -%}
 
 {#- Note what was done, and which versions of its inputs the model now stands for. -#}

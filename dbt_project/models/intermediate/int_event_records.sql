@@ -6,7 +6,8 @@
     without a legal ground denies all copies; a version that only says that the row is gone uses nothing, so it
     denies nothing. -#}
 with
-    records as (
+    records as
+    {% call in_increment() %}materialized{% endcall %} (
         select
             events.source,
             events.segment,
@@ -31,7 +32,10 @@ with
             {{ only_touched_records() }}
     ),
 
-    ranked as (
+    -- few: most events came once, and need no window to say so
+    repeated as (select dedupe_key from records group by dedupe_key having count(*) > 1),
+
+    copies as (
         select
             *,
             row_number() over copies as copy_number,
@@ -39,6 +43,7 @@ with
             bool_or((is_stripped or is_denied_by_ledger) and not is_deleted) over all_copies as is_denied,
             version_at is null and first_value(content_digest) over copies <> content_digest as is_conflict
         from records
+        semi join repeated on records.dedupe_key is not distinct from repeated.dedupe_key
         window
             copies as (
                 partition by dedupe_key
@@ -53,6 +58,15 @@ with
                     item
             ),
             all_copies as (partition by dedupe_key)
+    ),
+
+    ranked as (
+        select *
+        from copies
+        union all
+        select *, 1, 1, (is_stripped or is_denied_by_ledger) and not is_deleted, false
+        from records
+        anti join repeated on records.dedupe_key is not distinct from repeated.dedupe_key
     )
 
 select

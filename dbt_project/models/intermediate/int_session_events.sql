@@ -77,7 +77,7 @@ select
     occurred_at,
     previous_at,
     -- named after the session's first event, so that the name survives everything that happens later
-    's_' || md5(last_value(case when is_first then event_key end ignore nulls) over so_far) as session_id,
+    last_value(case when is_first then 's_' || md5(event_key) end ignore nulls) over so_far as session_id,
     cast(number - last_value(case when is_first then number end ignore nulls) over so_far + 1 as integer) as position
 from cut
 window

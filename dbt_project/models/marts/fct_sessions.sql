@@ -78,6 +78,8 @@ with
             sum(revenue_reporting) as revenue_reporting
         from events
         group by session_id, person_id
+        -- all have one; but where some models are built alone it may be gone already, and the session not yet
+        having bool_or(is_interactive)
     ),
 
     -- how much of the product was used: the configured features, each once

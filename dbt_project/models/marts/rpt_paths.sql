@@ -8,6 +8,18 @@
     where is_open and not is_bot and not is_internal
 {%- endset -%}
 with
+    -- numbers take the place of texts; a page that is called like what stands for the rest counts as that
+    pages as (
+        select
+            page,
+            case
+                page when '(other)' then 0 when '(exit)' then 1 else row_number() over (order by page) + 1
+            end as number
+        from {{ ref('fct_page_views') }}
+        group by page
+        having count(view_number) > 0
+    ),
+
     sessions as (
         select session_id, cast(date_trunc('week', started_date) as date) as week_start
         from
@@ -16,51 +28,83 @@ with
         where not is_bot and not is_internal
     ),
 
-    views as (
+    -- a view is one number: where it is in its session, then its page. Grouped before the sessions are joined, since
+    -- the views of a session mostly lie together
+    journeys as (
+        select
+            views.session_id, views.person_id, list((cast(views.view_number as bigint) << 32) + pages.number) as views
+        from {{ ref('fct_page_views') }} as views
+        inner join pages on views.page = pages.page
+        where views.view_number is not null
+        group by views.session_id, views.person_id
+    ),
+
+    ordered as (
         select
             sessions.week_start,
-            views.session_id,
-            views.person_id,
-            views.view_number,
-            views.page,
-            lead(views.page) over (partition by views.session_id order by views.view_number) as next_page
-        from {{ ref('fct_page_views') }} as views
-        inner join sessions on views.session_id = sessions.session_id
-        where views.view_number is not null
+            journeys.person_id,
+            list_transform(list_sort(journeys.views), lambda view:view & 4294967295) as shown
+        from journeys
+        inner join sessions on journeys.session_id = sessions.session_id
     ),
 
     -- a page shown twice in a row (loaded again) is one place on the way
-    places as (
-        select *, row_number() over (partition by session_id order by view_number) as step_number
-        from views
-        where next_page is distinct from page
+    ways as (
+        select
+            week_start,
+            person_id,
+            list_filter(shown, lambda page, place: (page is distinct from shown[place + 1])) as places
+        from ordered
     ),
 
+    visited as (select week_start, unnest(places) as number from ways),
+
     top as (
-        select week_start, page
-        from places
-        group by week_start, page
-        qualify row_number() over (partition by week_start order by count(*) desc, page) <= {{ top_pages }}
+        select visited.week_start, visited.number, pages.page
+        from visited
+        inner join pages on visited.number = pages.number
+        group by visited.week_start, visited.number, pages.page
+        qualify
+            row_number() over (partition by visited.week_start order by count(*) desc, pages.page) <= {{ top_pages }}
+    ),
+
+    steps as (
+        select
+            week_start,
+            person_id,
+            generate_subscripts(places[:{{ last_step }}], 1) as step_number,
+            unnest(places[:{{ last_step }}]) as origin,
+            unnest(places[2:{{ last_step + 1 }}]) as target
+        from ways
+    ),
+
+    counted as (
+        select
+            steps.week_start,
+            steps.step_number,
+            coalesce(origin.number, 0) as from_number,
+            case when steps.target is null then 1 else coalesce(target.number, 0) end as to_number,
+            count(*) as sessions,
+            count(distinct steps.person_id) as persons
+        from steps
+        left join top as origin on steps.week_start = origin.week_start and steps.origin = origin.number
+        left join top as target on steps.week_start = target.week_start and steps.target = target.number
+        group by steps.week_start, steps.step_number, from_number, to_number
     )
 
 select
-    places.week_start,
-    cast(places.step_number as integer) as step_number,
+    counted.week_start,
+    cast(counted.step_number as integer) as step_number,
     coalesce(origin.page, '(other)') as from_page,
-    case when places.next_page is null then '(exit)' else coalesce(target.page, '(other)') end as to_page,
-    count(*) as sessions,
-    count(distinct places.person_id) as persons,
-    coalesce({{ data_until() }} >= {{ day_end_utc('places.week_start + 6') }}, false)
-    and places.week_start not in ({{ open_weeks }}) as is_complete
-from places
-left join top as origin on places.week_start = origin.week_start and places.page = origin.page
-left join top as target on places.week_start = target.week_start and places.next_page = target.page
-where places.step_number <= {{ last_step }}
-group by
-    places.week_start,
-    places.step_number,
-    coalesce(origin.page, '(other)'),
-    case when places.next_page is null then '(exit)' else coalesce(target.page, '(other)') end
+    case when counted.to_number = 1 then '(exit)' else coalesce(target.page, '(other)') end as to_page,
+    counted.sessions,
+    counted.persons,
+    coalesce({{ data_until() }} >= {{ day_end_utc('counted.week_start + 6') }}, false)
+    and counted.week_start not in ({{ open_weeks }}) as is_complete
+from counted
+left join top as origin on counted.week_start = origin.week_start and counted.from_number = origin.number
+left join
+    top as target on counted.week_start = target.week_start and counted.to_number = target.number
 
     {% call touched() %}
     select cast(date_trunc('week', started_date) as date)

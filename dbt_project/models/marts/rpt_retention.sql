@@ -1,47 +1,116 @@
 {{ config(materialized='recomputed') }}
 
 {%- set last_n = 28 -%}
+
+-- Grouping and joining by person is what costs: a person's days are one list while it is found when the person
+-- started, and from then on only the cohort and the platform matter. The whole cohort is the sum of its platforms.
 with
-    persons as (
-        select person_id, cohort_date, segment_set, segment
-        from
-            (
-                select person_id, cohort_date, 'all' as segment_set, 'all' as segment
-                from {{ ref('int_person_starts') }}
-                union all
-                select person_id, cohort_date, 'first_platform' as segment_set, platform as segment
-                from {{ ref('int_person_starts') }}
-            )
+    histories as (
+        select person_id, list_sort(list(active_date)) as days from {{ ref('int_person_days') }} group by person_id
+    ),
+
+    read as (
+        select
+            starts.cohort_date,
+            starts.platform,
+            unnest(histories.days) as day,
+            unnest(histories.days[2:]) as next_day,
+            histories.days[1] as first_day
+        from histories
+        inner join {{ ref('int_person_starts') }} as starts on histories.person_id = starts.person_id
+    ),
+
+    -- histories are read one after the other; a day on several surfaces counts once
+    numbered as (
+        select
+            cohort_date,
+            platform,
+            day - cohort_date as n,
+            next_day,
+            day = first_day as is_first,
+            row_number() over () as number
+        from read
+        where next_day is distinct from day
     ),
 
     active_days as (
-        select starts.person_id, days.active_date - starts.cohort_date as n
-        from (select distinct person_id, active_date from {{ ref('int_person_days') }}) as days
-        inner join {{ ref('int_person_starts') }} as starts on days.person_id = starts.person_id
-    ),
-
-    -- the n-th active day of somebody who never missed one is day n
-    habits as (
-        select person_id, max(n) as last_active_n, max(n) filter (n = place) as unbroken_n
-        from (select person_id, n, row_number() over (partition by person_id order by n) - 1 as place from active_days)
-        group by person_id
-    ),
-
-    payments as (
         select
-            starts.person_id,
+            cohort_date,
+            platform,
+            n,
+            next_day is null as is_last,
+            number
+            - max(number) filter (where is_first) over (rows between unbounded preceding and current row) as place
+        from numbered
+    ),
+
+    platforms as (
+        select
+            cohort_date,
+            platform,
+            0 as n,
+            count(*) as persons,
+            0 as on_day,
+            0 as last_active,
+            0 as every_interval,
+            0 as revenue_reporting
+        from {{ ref('int_person_starts') }}
+        group by cohort_date, platform
+        union all
+        select
+            cohort_date,
+            platform,
+            least(n, {{ last_n }}),
+            0,
+            count(*) filter (n <= {{ last_n }}),
+            count(*) filter (is_last),
+            -- the n-th active day of somebody who never missed one is day n
+            count(*) filter (n = place and n <= {{ last_n }}),
+            0
+        from active_days
+        group by cohort_date, platform, least(n, {{ last_n }})
+        union all
+        select
+            starts.cohort_date,
+            starts.platform,
             -- what was paid before the first active day belongs to the cumulative sum from the start
             greatest(amounts.occurred_date - starts.cohort_date, 0) as n,
-            sum(amounts.revenue_reporting) as revenue_reporting
+            0,
+            0,
+            0,
+            0,
+            sum(amounts.revenue_reporting)
         from {{ ref('int_order_amounts') }} as amounts
         inner join {{ ref('int_person_starts') }} as starts on amounts.person_id = starts.person_id
         where amounts.revenue_reporting is not null
-        group by starts.person_id, greatest(amounts.occurred_date - starts.cohort_date, 0)
+        group by starts.cohort_date, starts.platform, greatest(amounts.occurred_date - starts.cohort_date, 0)
+    ),
+
+    segments as (
+        select *, 'all' as segment_set, 'all' as segment
+        from platforms
+        union all
+        select *, 'first_platform' as segment_set, platform as segment
+        from platforms
+    ),
+
+    totals as (
+        select
+            cohort_date,
+            segment_set,
+            segment,
+            n,
+            sum(on_day) as on_day,
+            sum(last_active) as last_active,
+            sum(every_interval) as every_interval,
+            sum(revenue_reporting) as revenue_reporting
+        from segments
+        group by cohort_date, segment_set, segment, n
     ),
 
     cohorts as (
-        select cohort_date, segment_set, segment, count(*) as cohort_size
-        from persons
+        select cohort_date, segment_set, segment, cast(sum(persons) as bigint) as cohort_size
+        from segments
         group by cohort_date, segment_set, segment
     ),
 
@@ -59,76 +128,6 @@ with
         where cohorts.cohort_date + cast(n as integer) <= bounds.last_date
     ),
 
-    observed as (
-        select
-            persons.cohort_date,
-            persons.segment_set,
-            persons.segment,
-            active_days.n,
-            count(*) as on_day,
-            0 as last_active,
-            0 as unbroken,
-            0 as revenue_reporting
-        from active_days
-        inner join persons on active_days.person_id = persons.person_id
-        where active_days.n <= {{ last_n }}
-        group by persons.cohort_date, persons.segment_set, persons.segment, active_days.n
-        union all
-        select
-            persons.cohort_date,
-            persons.segment_set,
-            persons.segment,
-            least(habits.last_active_n, {{ last_n }}),
-            0,
-            count(*),
-            0,
-            0
-        from habits
-        inner join persons on habits.person_id = persons.person_id
-        group by persons.cohort_date, persons.segment_set, persons.segment, least(habits.last_active_n, {{ last_n }})
-        union all
-        select
-            persons.cohort_date,
-            persons.segment_set,
-            persons.segment,
-            least(habits.unbroken_n, {{ last_n }}),
-            0,
-            0,
-            count(*),
-            0
-        from habits
-        inner join persons on habits.person_id = persons.person_id
-        group by persons.cohort_date, persons.segment_set, persons.segment, least(habits.unbroken_n, {{ last_n }})
-        union all
-        select
-            persons.cohort_date,
-            persons.segment_set,
-            persons.segment,
-            payments.n,
-            0,
-            0,
-            0,
-            sum(payments.revenue_reporting)
-        from payments
-        inner join persons on payments.person_id = persons.person_id
-        where payments.n <= {{ last_n }}
-        group by persons.cohort_date, persons.segment_set, persons.segment, payments.n
-    ),
-
-    totals as (
-        select
-            cohort_date,
-            segment_set,
-            segment,
-            n,
-            sum(on_day) as on_day,
-            sum(last_active) as last_active,
-            sum(unbroken) as unbroken,
-            sum(revenue_reporting) as revenue_reporting
-        from observed
-        group by cohort_date, segment_set, segment, n
-    ),
-
     retained as (
         select
             grid.cohort_date,
@@ -138,9 +137,9 @@ with
             grid.segment,
             grid.cohort_size,
             coalesce(totals.on_day, 0) as on_day,
+            coalesce(totals.every_interval, 0) as every_interval,
             -- whoever was last active on day m was active on or after every n <= m
             sum(coalesce(totals.last_active, 0)) over backwards as on_or_after,
-            sum(coalesce(totals.unbroken, 0)) over backwards as every_interval,
             sum(coalesce(totals.revenue_reporting, 0)) over (
                 partition by grid.cohort_date, grid.segment_set, grid.segment
                 order by grid.n

@@ -3,44 +3,50 @@
 -- How many of the trailing 28 days a person was active changes only on an active day, and 28 days after one. So a
 -- person moves from one number of days to another a few times, and a running sum over the days counts who stands
 -- where.
+--
+-- Grouping by person is what costs, so it is done once: a move is one number, twice its day and one more where it is
+-- up. Persons are read one after the other, and whoever was read has gone back to 0 days; so one running sum over all
+-- that is read, without parting or sorting rows, is the number of days of the person that is being read.
 with
-    person_days as (select distinct person_id, active_date from {{ ref('int_person_days') }}),
-
     bounds as (
         select
             min(active_date) as first_date,
             greatest(max(active_date), cast({{ to_local(data_until()) }} as date)) as last_date
-        from person_days
+        from {{ ref('int_person_days') }}
     ),
 
+    persons as (
+        select list((person_days.active_date - bounds.first_date) * 2 + 1) as ups
+        from {{ ref('int_person_days') }} as person_days
+        cross join bounds
+        group by person_days.person_id
+    ),
+
+    -- 28 days after an up is a down
+    histories as (select list_sort(ups || list_transform(ups, lambda up: (up + 55))) as moves from persons),
+
+    read as (select unnest(moves) as move, unnest(moves[2:]) as next_move from histories),
+
+    -- of the moves of a day on several surfaces one counts
     counted as (
-        select person_id, day, sum(sum(change)) over (partition by person_id order by day) as days_active
-        from
-            (
-                select person_id, active_date as day, 1 as change
-                from person_days
-                union all
-                select person_id, active_date + 28, -1
-                from person_days
-            )
-        group by person_id, day
+        select
+            move,
+            (move & 1) * 2 - 1 as step,
+            sum((move & 1) * 2 - 1) over (rows between unbounded preceding and current row) as days_active
+        from read
+        where next_move is distinct from move
     ),
 
-    moves as (
-        select day, days_active, lag(days_active, 1, 0) over (partition by person_id order by day) as days_before
-        from counted
-    ),
+    moves as (select move, step, days_active, count(*) as persons from counted group by move, step, days_active),
 
     changes as (
-        select day, days_active, count(*) as change
+        select bounds.first_date + cast(moves.move >> 1 as integer) as day, moves.days_active, moves.persons as change
         from moves
-        where days_active <> days_before
-        group by day, days_active
+        cross join bounds
         union all
-        select day, days_before, - count(*)
+        select bounds.first_date + cast(moves.move >> 1 as integer), moves.days_active - moves.step, - moves.persons
         from moves
-        where days_active <> days_before
-        group by day, days_before
+        cross join bounds
     ),
 
     spine as (
