@@ -69,10 +69,9 @@ select
     events.is_bot,
     events.is_internal
 from views
-inner join {{ touched_rows(ref('int_person_events'), 'person_id') }} as events on views.event_key = events.event_key
+inner join {{ ref('int_person_events') }} as events on views.event_key = events.event_key
 inner join
-    (select event_key, page_path, screen from {{ ref('int_events') }} where event_type in ('page', 'screen')) as details
-    on views.event_key = details.event_key
+    {{ ref('int_events') }} as details on views.event_key = details.event_key
 
     {% call touched() %}
     {%- set shown = [
@@ -85,6 +84,6 @@ inner join
     select persons.person_id
     from {{ ref('int_person_events') }} as persons
     semi join
-        {{ changes(ref('int_events'), ['event_key', 'event_type', 'page_path', 'screen', 'scroll_percent']) }} as events
+        {{ changes(ref('int_events'), ['event_key', 'page_path', 'screen', 'scroll_percent']) }} as events
         on persons.event_key = events.event_key
     {% endcall %}
