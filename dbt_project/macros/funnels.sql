@@ -79,10 +79,15 @@
     {{ return(parts) }}
 {%- endmacro -%}
 
+{#- The names of the events that parts of funnels or features ask for, each once. Names that differ in case only are two:
+    Jinja's filter would take them for one. -#}
+{%- macro event_names(parts) -%}
+    {{ return(parts | map(attribute='event') | unique(case_sensitive=true) | list) }}
+{%- endmacro -%}
+
 {#- Whether one event can match two steps of a funnel (int_funnels.has_shared_events). -#}
 {%- macro funnel_shares_events(funnel) -%}
-    {%- set events = funnel.steps | map(attribute='event') | list -%}
-    {{ return(events | unique | list | length < events | length) }}
+    {{ return(event_names(funnel.steps) | length < funnel.steps | length) }}
 {%- endmacro -%}
 
 {#- The funnels of int_funnel_ordered_attempts: the common ones. -#}

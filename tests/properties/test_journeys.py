@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -136,3 +137,22 @@ def test_every_entry_and_report_equals_the_oracle(funnels: tuple[Judged, FunnelW
     )
     assert cases[0] == len(world.funnels)
     assert min(cases[1:]) > 50
+
+
+def windows_of(plan: dict) -> Iterator[str]:
+    """The operators of a plan that compute windows."""
+    if "WINDOW" in plan["name"]:
+        yield plan["name"]
+    for child in plan["children"]:
+        yield from windows_of(child)
+
+
+def test_what_runs_along_the_rows_reads_them_in_the_order_they_come(
+    funnels: tuple[Judged, FunnelWorld],
+) -> None:
+    """A running maximum without an order is only right where rows stream past it: a person's
+    events together, the latest first. Sorting or parting them would give any order."""
+    chain = funnels[0].chain
+    query = chain.sql["int_funnel_ordered_attempts"]
+    plan = chain.connection.execute(f"explain (format json) {query}").fetchall()[0][1]
+    assert set(windows_of(json.loads(plan)[0])) == {"STREAMING_WINDOW"}

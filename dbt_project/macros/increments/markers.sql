@@ -54,15 +54,13 @@
 {%- endmacro -%}
 
 {#- Says that an increment relies on the input having one row to a key; so it has once all models are built. -#}
-{%- macro one_row_to_a_key(input) -%}
--- one row to a key: {{ input }}
-{%- endmacro -%}
+{%- macro one_row_to_a_key(input) -%} -- one row to a key: {{ input }}, {%- endmacro -%}
 
 {#- The keys that have a row in a tracked relation with one row to a key and had none when this model last read it. -#}
 {%- macro new_keys(relation, key) -%}
 (
     {{ one_row_to_a_key(relation.identifier) }}
-    select {{ key }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__ group by {{ key }} having sum(_sign) > 0
+    select {{ key }} from {{ came(relation, [key]) }}
 )
 {%- endmacro -%}
 
@@ -81,13 +79,13 @@
 
 {#- The rows of a tracked model that changed since this model last read it, netted over `columns`: what was only
     rewritten, or changed in other columns, is not among them. Old and new rows are alike here. -#}
-{%- macro changes(relation, columns) -%}
-(select {{ columns | join(', ') }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__ group by {{ columns | join(', ') }} having sum(_sign) <> 0)
-{%- endmacro -%}
+{%- macro changes(relation, columns) -%} {{ netted(relation, columns, '<> 0') }} {%- endmacro -%}
 
 {#- As changes(), the new rows alone: those that stand now. -#}
-{%- macro came(relation, columns) -%}
-(select {{ columns | join(', ') }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__ group by {{ columns | join(', ') }} having sum(_sign) > 0)
+{%- macro came(relation, columns) -%} {{ netted(relation, columns, '> 0') }} {%- endmacro -%}
+
+{%- macro netted(relation, columns, condition) -%}
+(select {{ columns | join(', ') }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__ group by {{ columns | join(', ') }} having sum(_sign) {{ condition }})
 {%- endmacro -%}
 
 {#- As changes(), with a change of any column. -#}
@@ -97,8 +95,10 @@
 
 {#- Says that touched() accounts for a tracked input in another way than by its changes. -#}
 {%- macro accounted_for(relation) -%}
--- __since_{{ relation.identifier }}__
+{{ told_otherwise(relation.identifier) }} __since_{{ relation.identifier }}__
 {%- endmacro -%}
+
+{%- macro told_otherwise(input) -%} -- accounted for: {{ input }}, {%- endmacro -%}
 
 {#- The rows of raw.events that began or ceased to count: those of new loads, and of generations that were
     superseded. Named plainly: the data come from staging, this only says where to look. -#}

@@ -88,9 +88,8 @@
     {%- set relied_on = [] -%}
     {%- if config.get('materialized') == 'by_key' -%}
         {%- for input in record.inputs -%}
-            {%- set is_watched = ('increments.' ~ input ~ ' where _version > __since_') in sql -%}
-            {%- set has_keys = one_row_to_a_key(input) in sql or config.get('rows_of') == input -%}
-            {%- if has_keys or not is_watched -%} {%- do relied_on.append(input) -%} {%- endif -%}
+            {%- set has_keys = (one_row_to_a_key(input) | trim) in sql or config.get('rows_of') == input -%}
+            {%- if has_keys or (told_otherwise(input) | trim) in sql -%} {%- do relied_on.append(input) -%} {%- endif -%}
         {%- endfor -%}
     {%- endif -%}
     {{ return(outdated(relied_on)) }}
@@ -98,7 +97,7 @@
 
 {#- Note what was done, and which versions of its inputs the model now stands for. -#}
 {%- macro note_increment(name, record, new) -%}
-    {%- set too_early = inputs_read_too_early(record) -%}
+    {%- set too_early = [] if new.strategy == 'kept' else inputs_read_too_early(record) -%}
     {%- call statement('main') -%}
         delete from increments.models where model = '{{ name }}';
         delete from increments.read where model = '{{ name }}';

@@ -5,8 +5,9 @@
                                                                           -> changes kept for the models that read this
 
     It is built from nothing when it was never built, or its code, its configuration or a seed changed; and all rows
-    are computed and compared when an input changed that touched() says nothing of, or an input no longer knows what
-    changed since. increments.models says what was done and why. -#}
+    are computed and compared when an input changed that touched() says nothing of, an input no longer knows what
+    changed since, or an input was outdated when the model relied on it (increments/state.sql). `rows_of` names an
+    input with one row to a key, without which there is none here. increments.models says what was done and why. -#}
 {%- materialization by_key, adapter='duckdb' -%}
     {{ return(build_tracked(config.require('key'), is_by_key=true)) }}
 {%- endmaterialization -%}
@@ -180,13 +181,8 @@
     {%- set input = config.get('rows_of') -%}
     {%- if not input -%} touched
     {%- else -%}
-        (
-            select * from touched
-            anti join (
-                select {{ key[0] }} from increments.{{ input }} where _version > {{ record.read[input] }}
-                group by {{ key[0] }} having sum(_sign) > 0
-            ) as came on touched.key_1 = came.{{ key[0] }}
-        )
+        {%- set came = new_keys({'identifier': input}, key[0]) | replace('__since_' ~ input ~ '__', record.read[input]) -%}
+        (select * from touched anti join {{ came }} as came on touched.key_1 = came.{{ key[0] }})
     {%- endif -%}
 {%- endmacro -%}
 

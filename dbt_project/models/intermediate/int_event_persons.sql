@@ -243,11 +243,8 @@ from
         'event_key', 'event_id', 'subject_key', 'occurred_at', 'occurred_date', 'is_interactive', 'is_logout'
     ] %}
     with
-        -- what its subject says of it, or of whom its subject speaks
-        came as (
-            select event_key, subject_key
-            from {{ came(ref('int_event_subjects'), seen) }}
-            union all
+        -- events whose subject now stands for somebody else
+        reassigned as (
             select subjects.event_key, subjects.subject_key
             from {{ ref('int_event_subjects') }} as subjects
             semi join
@@ -260,7 +257,15 @@ from
             from {{ changes(ref('int_event_subjects'), seen) }}
             union
             select event_key
-            from came
+            from reassigned
+        ),
+
+        standing as (
+            select event_key, subject_key
+            from {{ came(ref('int_event_subjects'), seen) }}
+            union all
+            select event_key, subject_key
+            from reassigned
         )
 
     -- the device it was on
@@ -271,11 +276,11 @@ from
             select changed.event_key
             from changed
             anti join {{ new_keys(ref('int_event_subjects'), 'event_key') }} as unseen on changed.event_key = unseen.event_key
-        ) as standing
-        on persons.event_key = standing.event_key
+        ) as known
+        on persons.event_key = known.event_key
     union all
     -- the device it is on
-    select coalesce(persons.device_key, came.event_key)
-    from came
-    inner join {{ ref('int_subject_persons') }} as persons on came.subject_key = persons.subject_key
+    select coalesce(persons.device_key, standing.event_key)
+    from standing
+    inner join {{ ref('int_subject_persons') }} as persons on standing.subject_key = persons.subject_key
     {% endcall %}

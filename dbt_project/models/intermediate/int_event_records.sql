@@ -6,6 +6,7 @@
     without a legal ground denies all copies; a version that only says that the row is gone uses nothing, so it
     denies nothing. -#}
 with
+    -- read three times; of an increment they are few, and found once
     records as
     {% call in_increment() %}materialized{% endcall %} (
         select

@@ -15,10 +15,7 @@ with
             coalesce(platform, '(none)') as platform,
             channel
         from {{ touched_rows_by_log(ref('int_person_events'), 'event_key') }} as events
-        where
-            not is_bot
-            and not is_internal
-            and event_name in {{ text_list(parts | map(attribute='event') | unique | list) }}
+        where not is_bot and not is_internal and event_name in {{ text_list(event_names(parts)) }}
     ),
 
     matched as (

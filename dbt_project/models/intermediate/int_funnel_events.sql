@@ -7,10 +7,7 @@ with
     named as (
         select event_key, person_id, event_name, occurred_at, occurred_date, channel
         from {{ touched_rows_by_log(ref('int_person_events'), 'event_key') }} as events
-        where
-            not is_bot
-            and not is_internal
-            and event_name in {{ text_list(parts | map(attribute='event') | unique | list) }}
+        where not is_bot and not is_internal and event_name in {{ text_list(event_names(parts)) }}
     ),
 
     matched as (

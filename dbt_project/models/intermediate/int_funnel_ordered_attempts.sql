@@ -8,7 +8,8 @@
     of running maxima, one for each pair of steps, without joining or sorting rows. It is the best way on too
     (whatever can follow a later choice can follow an earlier one), and its steps within the window are the depth.
 
-    An event is one number: its moment, how many days its local day is off from the UTC day, its step. A journey (the
+    An event is one number: its moment (64 bits are enough to the year 6500; what comes that early is quarantined), how
+    many days its local day is off from the UTC day, its step. A journey (the
     events of a person and funnel) is the sorted list of these numbers, and journeys are read one after the other.
     `place` is where a moment lies in all that is read: it only grows, and from one journey to another by more than
     any window, so that what was read of somebody else is never within reach. -#}

@@ -6,42 +6,33 @@
 -- started, and from then on only the cohort and the platform matter. The whole cohort is the sum of its platforms.
 with
     histories as (
-        select person_id, list_sort(list(active_date)) as days from {{ ref('int_person_days') }} group by person_id
+        select person_id, list_sort(list(active_date)) as all_days from {{ ref('int_person_days') }} group by person_id
     ),
 
-    read as (
+    -- a day on several surfaces counts once
+    started as (
         select
             starts.cohort_date,
             starts.platform,
-            unnest(histories.days) as day,
-            unnest(histories.days[2:]) as next_day,
-            histories.days[1] as first_day
+            list_filter(
+                histories.all_days, lambda day, place: (day is distinct from histories.all_days[place + 1])
+            ) as days
         from histories
         inner join {{ ref('int_person_starts') }} as starts on histories.person_id = starts.person_id
     ),
 
-    -- histories are read one after the other; a day on several surfaces counts once
-    numbered as (
-        select
-            cohort_date,
-            platform,
-            day - cohort_date as n,
-            next_day,
-            day = first_day as is_first,
-            row_number() over () as number
-        from read
-        where next_day is distinct from day
-    ),
-
     active_days as (
-        select
-            cohort_date,
-            platform,
-            n,
-            next_day is null as is_last,
-            number
-            - max(number) filter (where is_first) over (rows between unbounded preceding and current row) as place
-        from numbered
+        select cohort_date, platform, day - cohort_date as n, place, place = last_place as is_last
+        from
+            (
+                select
+                    cohort_date,
+                    platform,
+                    unnest(days) as day,
+                    generate_subscripts(days, 1) - 1 as place,
+                    len(days) - 1 as last_place
+                from started
+            )
     ),
 
     platforms as (
