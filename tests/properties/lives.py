@@ -393,11 +393,13 @@ END = START + SPAN + timedelta(days=90)  # behind every life
 
 
 def come_again(name: str) -> list[dict]:
-    """A last visit of a life, at which funnels begin: its windows and session are open then. The
-    day after a server speaks of it, in no session."""
+    """A last visit of a life, at which funnels begin: its windows and session are open then. A
+    server speaks of it as of the day after, in no session, and says so at once: the data do not
+    reach that day."""
     about = {"event_name": "viewed", "event_type": "page", "page_path": "/"}
     visit = record("web", name, 9000, END, anonymous_id=f"{name}_a0", **about)
     later = record("backend", name, 9001, END + timedelta(days=1), user_id=f"{name}_u0")
+    later |= {"received_at": visit["received_at"]}
     return [row | {"record_kind": "event"} for row in (visit, later)]
 
 
@@ -417,7 +419,8 @@ def interrupted() -> tuple[list[dict], list[dict]]:
     """Two steps of the strict funnel; and what somebody did between them, which ends the attempt
     and is no step of any funnel. Told later it changes nothing but what comes next."""
     about = {"event_type": "track", "anonymous_id": "between_a0", "device_class": "mobile"}
-    at = [END + timedelta(minutes=minute) for minute in (0, 20, 10)]
+    # before all lives: how far the data reach is theirs to say
+    at = [START + timedelta(minutes=minute) for minute in (0, 20, 10)]
     rows = [
         record("web", "between", number, when, event_name=name, **about)
         | {"position": number, "record_kind": "event"}

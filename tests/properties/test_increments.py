@@ -63,6 +63,7 @@ class Built:
     at_once: Path
     told: list[dict[str, dict]]
     last: str  # the segment of the life the last event belongs to
+    lives: int
 
 
 SIZES = [
@@ -91,7 +92,8 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
     again = from_nothing(home, root / "again", Step([], last.overrides, last.rates), changed)
     manifest = root / "stepwise" / "target" / "manifest.json"
-    return Built(home, manifest, home.warehouse, again.warehouse, how, one_more["segment"])
+    last_segment = one_more["segment"]
+    return Built(home, manifest, home.warehouse, again.warehouse, how, last_segment, size.lives)
 
 
 def from_nothing(home: Home, folder: Path, step: Step, variables: dict) -> Home:
@@ -278,6 +280,14 @@ def test_one_event_computes_a_few_rows(built: Built) -> None:
     }
     assert not computed
     assert built.told[-1]["int_events"]["changed_rows"] == 1
+
+
+def test_time_goes_on_from_load_to_load_and_decides_at_last(built: Built) -> None:
+    """Else no deadline ever passes, and what depends on one is not tested."""
+    moved = [step["int_data_until"]["changed_rows"] for step in built.told[1:-1]]
+    assert sum(bool(rows) for rows in moved) > len(moved) * 0.8
+    # most last sessions were open, and end in a load in which nobody does anything
+    assert built.told[-2]["fct_sessions"]["touched_keys"] > built.lives / 2
 
 
 def test_only_rows_that_differ_are_written(built: Built) -> None:
