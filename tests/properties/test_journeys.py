@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 import pytest
 
+from tests.dbt_project.marts.test_plans import windows
 from tests.properties import journeys
 from tests.properties.journeys import FunnelWorld, Row, Rules
 from tests.properties.mutants import Chain
@@ -139,14 +140,6 @@ def test_every_entry_and_report_equals_the_oracle(funnels: tuple[Judged, FunnelW
     assert min(cases[1:]) > 50
 
 
-def windows_of(plan: dict) -> Iterator[str]:
-    """The operators of a plan that compute windows."""
-    if "WINDOW" in plan["name"]:
-        yield plan["name"]
-    for child in plan["children"]:
-        yield from windows_of(child)
-
-
 def test_what_runs_along_the_rows_reads_them_in_the_order_they_come(
     funnels: tuple[Judged, FunnelWorld],
 ) -> None:
@@ -155,4 +148,4 @@ def test_what_runs_along_the_rows_reads_them_in_the_order_they_come(
     chain = funnels[0].chain
     query = chain.sql["int_funnel_ordered_attempts"]
     plan = chain.connection.execute(f"explain (format json) {query}").fetchall()[0][1]
-    assert set(windows_of(json.loads(plan)[0])) == {"STREAMING_WINDOW"}
+    assert {name for name, _ in windows(json.loads(plan)[0])} == {"STREAMING_WINDOW"}
