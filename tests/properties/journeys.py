@@ -223,6 +223,7 @@ def _quantile(values: list[float], share: float) -> float | None:
 SESSION_MODELS = (
     "int_session_events",
     "int_session_bounds",
+    "int_attached_events",
     "int_event_sessions",
     "int_session_channels",
     "fct_sessions",

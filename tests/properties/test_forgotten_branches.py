@@ -33,6 +33,9 @@ FORGETTING = """
 @@
 {%- set keys, numbered = key | join(', '), [] -%}
 {%- for _ in key -%} {%- do numbered.append('key_' ~ loop.index) -%} {%- endfor -%}
+{%- set since = config.get('since') -%}
+{%- set keys = keys ~ ', ' ~ since if since else keys -%}
+{%- do numbered.append('since') if since -%}
 {%- for branch in branches -%}
     {%- set text = namespace(sql=branch) -%}
     {%- for input, version in read.items() -%}
@@ -52,7 +55,8 @@ FORGETTING = """
             select {{ keys }} from {{ stale }} union select {{ keys }} from differences;
             create or replace table {{ stale }} as
             select * from left_stale
-            anti join others on {{ same_key('left_stale', 'others', key, numbered=true) }};
+            anti join others on {{ same_key('left_stale', 'others', key, numbered=true) }}
+            {% if since %} and left_stale.{{ since }} >= others.since {% endif %};
         {% endif %}
     {%- endcall -%}
 {%- endfor -%}

@@ -184,7 +184,7 @@ def test_nine_of_ten_mechanical_mutants_of_sessions_are_caught(sessions: Judged)
     run(tally, sessions, SESSION_MODELS)
     for seed, named in enumerate(("device", "client, cut"), 20260605):
         other = judged_sessions(600, seed, RULES[named])
-        run(tally, other, ("int_session_events", "int_event_sessions", "fct_sessions"))
+        run(tally, other, ("int_session_events", "int_attached_events", "fct_sessions"))
     tally.has_caught(CAUGHT, SURVIVORS)
 
 

@@ -28,6 +28,42 @@
 {%- endfor %}) :increment */
 {%- endmacro -%}
 
+{#- As touched_rows() in a model with `since`: of a touched key the rows from its time on. `at`: the column with the
+    time. -#}
+{%- macro touched_rows_since(relation, at) -%}
+/* increment: {{ rows_since(relation, at, varargs, 'rows.*', ':increment */ ' ~ relation ~ ' /* increment:') }} :increment */
+{%- endmacro -%}
+
+{#- Rows of touched keys from their times on, in two parts: of most keys they are the latest rows, which lie together;
+    of the few that are touched further back they are sought by the bits of the key's hash, a filter the scan applies
+    before it reads other columns. `named`: how the relation is written where it comes first. -#}
+{%- macro rows_since(relation, at, key, columns, named=relation) -%}
+{%- set that_are_touched -%}
+    semi join touched on {% for column in key -%} rows.{{ column }} = touched.key_{{ loop.index }} and {% endfor -%} rows.{{ at }} >= touched.since
+{%- endset -%}
+(
+    select {{ columns }} from {{ named }} as rows {{ that_are_touched }}
+    where rows.{{ at }} >= getvariable('touched_recent') and {{ is_among('rows.' ~ key[0], 'touched_keys') }}
+    union all
+    select {{ columns }} from {{ relation }} as rows {{ that_are_touched }}
+    where rows.{{ at }} < getvariable('touched_recent') and {{ is_among('rows.' ~ key[0], 'touched_late') }}
+)
+{%- endmacro -%}
+
+{%- macro key_bits() -%} {{ return(1048576) }} {%- endmacro -%}
+
+{%- macro hashed_key(column) -%} cast(hash({{ column }}) % {{ key_bits() }} as integer) {%- endmacro -%}
+
+{%- macro is_among(column, bits) -%} get_bit(getvariable('{{ bits }}'), {{ hashed_key(column) }}) = 1 {%- endmacro -%}
+
+{#- Since when the person's sessions may differ, told by a row that changed: from the start of its session on. Sessions
+    of one person do not overlap; those of his devices may. -#}
+{%- macro since_session(row, bounds) -%}
+    {%- if var('tl_sessions').scope == 'person' -%} least({{ row }}.occurred_at, {{ bounds }}.started_at)
+    {%- else -%} cast('-infinity' as timestamp)
+    {%- endif -%}
+{%- endmacro -%}
+
 {#- As touched_rows() of a tracked relation with one row to a key, `key` naming its column: the rows that changed since
     are taken from the log of changes, and the table is only read for touched keys that are not among them. Most often
     there are none, and a table of all history is not read at all. -#}

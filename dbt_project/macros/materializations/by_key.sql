@@ -7,7 +7,9 @@
     It is built from nothing when it was never built, or its code, its configuration or a seed changed; and all rows
     are computed and compared when an input changed that touched() says nothing of, an input no longer knows what
     changed since, or an input was outdated when the model relied on it (increments/state.sql). `rows_of` names an
-    input with one row to a key, without which there is none here. increments.models says what was done and why. -#}
+    input with one row to a key, without which there is none here. `since` names a column with a time: touched() then
+    ends in one, and of a touched key only the rows from that time on are computed and exchanged. increments.models
+    says what was done and why. -#}
 {%- materialization by_key, adapter='duckdb' -%}
     {{ return(build_tracked(config.require('key'), is_by_key=true)) }}
 {%- endmaterialization -%}
@@ -107,9 +109,13 @@
         {%- set query, touched = increment_sql(sql, record.read) -%}
         {%- call statement('touched') -%}
             create or replace temp table touched as
-            select distinct * from (
-                {{ touched }}
-            ) as keys({% for _ in key %}key_{{ loop.index }}{% if not loop.last %}, {% endif %}{% endfor %})
+            {% if config.get('since') -%}
+                {{ earliest_of_each_key(key, touched) }}
+            {%- else -%}
+                select distinct * from (
+                    {{ touched }}
+                ) as keys({{ numbered_keys(key) }})
+            {%- endif %}
         {%- endcall -%}
         {%- do new.update({'touched': increment_counts(['touched'])[0]}) -%}
         {%- if new.touched == 0 -%} {{ return(new) }} {%- endif -%}
@@ -119,8 +125,12 @@
         create or replace temp table fresh as from {{ target }} limit 0;
         insert into fresh by name {{ query }};
         create or replace temp table stale as
-        select target.rowid as _row, target.* from {{ target }} as target
-        {% if not reason -%}
+        {% if config.get('since') and not reason -%}
+            select * from {{ rows_since(target, config.get('since'), key, 'rows.rowid as _row, rows.*') }} as target
+        {%- else -%}
+            select target.rowid as _row, target.* from {{ target }} as target
+        {%- endif %}
+        {% if not reason and not config.get('since') -%}
             {#- found by the key alone: rows are wide, and of new keys there are none -#}
             semi join (
                 select rows.rowid as _row from {{ target }} as rows
@@ -163,6 +173,27 @@
     {{ return(new) }}
 {%- endmacro -%}
 
+
+{%- macro numbered_keys(key) -%}
+    {%- for _ in key -%} key_{{ loop.index }} {%- if not loop.last %}, {% endif -%} {%- endfor -%}
+{%- endmacro -%}
+
+{#- The touched keys, each with the earliest of its times; and for rows_since() the sets of keys as bits of their hashes:
+    of all, and of the few that are touched further back than the others. -#}
+{%- macro earliest_of_each_key(key, touched) -%}
+    select {{ numbered_keys(key) }}, min(since) as since
+    from (
+        {{ touched }}
+    ) as keys({{ numbered_keys(key) }}, since)
+    group by all;
+    set variable touched_recent = (select quantile_disc(since, 0.15) from touched);
+    set variable touched_keys = (select bitstring_agg({{ hashed_key('key_1') }}, 0, {{ key_bits() - 1 }}) from touched);
+    set variable touched_late = (
+        select bitstring_agg({{ hashed_key('key_1') }}, 0, {{ key_bits() - 1 }})
+        from touched
+        where since < getvariable('touched_recent')
+    )
+{%- endmacro -%}
 
 {#- The model's SQL for touched keys alone, and the query that names them. -#}
 {%- macro increment_sql(sql, read) -%}

@@ -21,7 +21,10 @@ select
     events.is_internal_traffic or internal.person_id is not null as is_internal,
     events.is_key_event,
     events.order_id,
-    events.revenue_reporting
+    events.revenue_reporting,
+    events.page_path,
+    events.screen,
+    events.scroll_percent
 from {{ touched_rows(ref('int_events'), 'event_key') }} as events
 inner join {{ touched_rows(ref('int_event_persons'), 'event_key') }} as persons on events.event_key = persons.event_key
 left join {{ ref('int_internal_persons') }} as internal on persons.person_id = internal.person_id
@@ -38,7 +41,7 @@ order by
     {%- set shown = [
         'event_key', 'event_id', 'occurred_at', 'occurred_at_local', 'event_name', 'event_type', 'source', 'surface',
         'platform', 'country', 'is_interactive', 'is_bot', 'is_internal_traffic', 'is_key_event', 'order_id',
-        'revenue_reporting'
+        'revenue_reporting', 'page_path', 'screen', 'scroll_percent'
     ] %}
     select event_key
     from {{ changes(ref('int_events'), shown) }}
@@ -47,7 +50,10 @@ order by
     from {{ changes(ref('int_event_persons'), ['event_key', 'person_id', 'identity_rule']) }}
     union all
     select event_key
-    from {{ changes(ref('int_event_sessions'), ['event_key', 'session_id']) }}
+    from {{ changes(ref('int_session_events'), ['event_key', 'session_id']) }}
+    union all
+    select event_key
+    from {{ changes(ref('int_attached_events'), ['event_key', 'session_id']) }}
     union all
     select sessions.event_key
     from {{ ref('int_event_sessions') }} as sessions

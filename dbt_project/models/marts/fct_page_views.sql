@@ -1,50 +1,43 @@
-{{ config(materialized='by_key', key='person_id') }}
+{{ config(materialized='by_key', key='person_id', since='occurred_at') }}
 
 {#- A session's engaged time is the gaps between its interactive events, each up to a minute (fct_sessions). A gap
     belongs to the view that was open, the last one before it; what was before the first view belongs to the first.
     So the views of a session share out its engaged time without a rest. -#}
 with
-    -- what is told of a view may come with a later event of it
-    scrolls as (select event_key, scroll_percent from {{ ref('int_events') }} where scroll_percent is not null),
+    -- read twice rather than kept: in a full build it is all events
+    events as not materialized(
+        select * from {{ touched_rows_since(ref('int_person_events'), 'occurred_at', 'person_id') }} as events
+    ),
 
     interactive as (
         select
-            events.event_key,
-            events.session_id,
-            events.event_type in ('page', 'screen') as is_view,
+            event_key,
+            session_id,
+            event_type in ('page', 'screen') as is_view,
             least(
-                coalesce(
-                    {{ microseconds_between('events.occurred_at', 'lead(events.occurred_at) over (session)') }}, 0
-                ),
-                60000000
+                coalesce({{ microseconds_between('occurred_at', 'lead(occurred_at) over (session)') }}, 0), 60000000
             ) as engaged_microseconds,
-            greatest(count(*) filter (events.event_type in ('page', 'screen')) over (session), 1) as view_number,
-            scrolls.scroll_percent
-        from {{ touched_rows(ref('int_person_events'), 'person_id') }} as events
-        left join scrolls on events.event_key = scrolls.event_key
-        where events.is_interactive
-        window
-            session as (partition by events.session_id order by events.occurred_at, events.event_id, events.event_key)
+            greatest(count(*) filter (event_type in ('page', 'screen')) over (session), 1) as view_number,
+            scroll_percent
+        from events
+        where is_interactive
+        window session as (partition by session_id order by occurred_at, event_id, event_key)
     ),
 
     views as (
         select
             min(event_key) filter (is_view) as event_key,
-            session_id,
             view_number,
             sum(engaged_microseconds) as engaged_microseconds,
-            max(scroll_percent) filter (scroll_percent between 0 and 100) as scroll_percent
+            -- what is told of a view may come with a later event of it
+            max(scroll_percent) filter (scroll_percent between 0 and 100) as scroll_percent,
+            view_number = max(view_number) over (partition by session_id) as is_exit
         from interactive
         group by session_id, view_number
         having bool_or(is_view)
-        union all
-        -- views nobody looked at (a server's) are in a session at most by their time
-        select events.event_key, events.session_id, null, 0, scrolls.scroll_percent
-        from {{ touched_rows(ref('int_person_events'), 'person_id') }} as events
-        left join scrolls on events.event_key = scrolls.event_key and scrolls.scroll_percent between 0 and 100
-        where not events.is_interactive and events.event_type in ('page', 'screen')
     )
 
+-- views nobody looked at (a server's) are in a session at most by their time
 select
     events.event_key,
     events.event_id,
@@ -55,35 +48,39 @@ select
     events.occurred_at_local,
     events.occurred_date,
     events.event_type as view_type,
-    coalesce(case when events.event_type = 'page' then details.page_path else details.screen end, '(none)') as page,
+    coalesce(case when events.event_type = 'page' then events.page_path else events.screen end, '(none)') as page,
     events.surface,
     events.platform,
     events.country,
     events.channel,
-    cast(views.engaged_microseconds / 1e6 as double) as engaged_seconds,
-    views.scroll_percent,
+    cast(coalesce(views.engaged_microseconds, 0) / 1e6 as double) as engaged_seconds,
+    case
+        when views.event_key is not null
+        then views.scroll_percent
+        when events.scroll_percent between 0 and 100
+        then events.scroll_percent
+    end as scroll_percent,
     coalesce(views.view_number = 1, false) as is_entry,
-    coalesce(
-        views.view_number = max(views.view_number) over (partition by events.person_id, events.session_id), false
-    ) as is_exit,
+    coalesce(views.is_exit, false) as is_exit,
     events.is_bot,
     events.is_internal
-from views
-inner join {{ ref('int_person_events') }} as events on views.event_key = events.event_key
-inner join
-    {{ ref('int_events') }} as details on views.event_key = details.event_key
+from events
+left join views on events.event_key = views.event_key
+where events.event_type in ('page', 'screen')
+order by
+    events.occurred_at,
+    events.event_id,
+    events.event_key
 
     {% call touched() %}
     {%- set shown = [
         'event_key', 'event_id', 'person_id', 'session_id', 'occurred_at', 'occurred_at_local', 'event_type', 'surface',
-        'platform', 'country', 'channel', 'is_interactive', 'is_bot', 'is_internal'
+        'platform', 'country', 'channel', 'is_interactive', 'is_bot', 'is_internal', 'page_path', 'screen',
+        'scroll_percent'
     ] %}
-    select person_id
-    from {{ changes(ref('int_person_events'), shown) }}
-    union all
-    select persons.person_id
-    from {{ ref('int_person_events') }} as persons
-    semi join
-        {{ changes(ref('int_events'), ['event_key', 'page_path', 'screen', 'scroll_percent']) }} as events
-        on persons.event_key = events.event_key
+    select events.person_id, {{ since_session('events', 'bounds') }}
+    from {{ changes(ref('int_person_events'), shown) }} as events
+    left join {{ ref('int_session_bounds') }} as bounds on events.session_id = bounds.session_id
+    -- where a session starts changes with its events
+    {{ accounted_for(ref('int_session_bounds')) }}
     {% endcall %}

@@ -157,7 +157,10 @@ window
     {%- endfor %}
     select person_id
     from
-        {{ changes(ref('int_event_sessions'), ['person_id', 'session_id', 'event_key', 'occurred_at', 'previous_at', 'position', 'is_interactive']) }}
+        {{ changes(ref('int_session_events'), ['person_id', 'session_id', 'event_key', 'occurred_at', 'previous_at', 'position']) }}
+    union all
+    select person_id
+    from {{ changes(ref('int_attached_events'), ['person_id', 'session_id', 'event_key', 'occurred_at']) }}
     union all
     select sessions.person_id
     from {{ ref('int_event_sessions') }} as sessions

@@ -99,7 +99,7 @@ create schema marts;
 create table intermediate.int_events as
 select * exclude (person_id, session_id, channel) from drawn_events;
 create table intermediate.int_person_events as
-select * exclude (properties, properties_unreviewed, page_path, screen, scroll_percent)
+select * exclude (properties, properties_unreviewed)
 from drawn_events where person_id is not null;
 create table intermediate.int_event_persons as
 select event_key, person_id, occurred_date from drawn_events;
