@@ -12,6 +12,15 @@
     {{ reviewed_property_text(details, dimension['from'].split('.')[1:]) }}
 {%- endmacro -%}
 
+{#- The values of all configured dimensions on an event, in the order of the configuration. -#}
+{%- macro dimension_values(details) -%}
+    cast([
+        {%- for dimension in var('tl_dimensions') -%}
+            {{ dimension_value(dimension, details) }} {%- if not loop.last %}, {% endif -%}
+        {%- endfor -%}
+    ] as varchar[])
+{%- endmacro -%}
+
 {#- A JSON text: each configured dimension with its value, in the order of the configuration. -#}
 {%- macro dimensions_object(values) -%}
     {%- if values -%}

@@ -226,6 +226,7 @@ SESSION_MODELS = (
     "int_attached_events",
     "int_event_sessions",
     "int_session_channels",
+    "int_person_events",
     "fct_sessions",
 )
 VISITS_UNTIL = marts.START + timedelta(days=1, hours=6)
@@ -337,12 +338,21 @@ def _visited(chance: random.Random, person: str, at: datetime, number: int) -> R
 def visited(events: list[Row]) -> dict[str, pa.Table]:
     """The tables before the session models; every seventh person is the company's own."""
     table = pa.Table.from_pylist(events, schema=EVENTS)
+    # what int_person_events passes on and no session depends on
+    passed_on = {"occurred_at_local": pa.timestamp("us"), "occurred_date": pa.date32()}
+    passed_on |= {"order_id": pa.string(), "scroll_percent": pa.float64()}
+    passed_on["identity_rule"] = pa.string()
+    for name, kind in passed_on.items():
+        table = table.append_column(name, pa.nulls(len(table), kind))
     moments = [VISITS_UNTIL, VISITS_UNTIL + timedelta(days=9), marts.START]
     until = {"source": ["web", "late", "old"], "is_live": [True, True, False]}
     return {
-        "int_events": table.drop_columns(["person_id", "device_key"]),
+        "int_events": table.drop_columns(["person_id", "device_key", "identity_rule"]),
         "int_event_persons": table.select(
-            ["event_key", "event_id", "person_id", "device_key", "occurred_at", "is_interactive"]
+            [
+                *("event_key", "event_id", "person_id", "identity_rule", "device_key"),
+                *("occurred_at", "is_interactive"),
+            ]
         ),
         # the use of features has an oracle of its own (tests/dbt_project/marts)
         "int_feature_events": pa.table(

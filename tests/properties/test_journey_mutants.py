@@ -80,8 +80,8 @@ OF_SESSIONS: dict[str, tuple[str, str, str]] = {
     ),
     "numbers of sessions restart every day": (
         "fct_sessions",
-        "partition by engaged.person_id order",
-        "partition by engaged.person_id, cast(engaged.started_at as date) order",
+        "partition by person_id order",
+        "partition by person_id, cast(started_at as date) order",
     ),
     "a session never ends": ("fct_sessions", ">= (", "is not null or null = ("),
     "days begin at midnight in UTC": (

@@ -56,12 +56,16 @@
 
 {%- macro is_among(column, bits) -%} get_bit(getvariable('{{ bits }}'), {{ hashed_key(column) }}) = 1 {%- endmacro -%}
 
-{#- Since when the person's sessions may differ, told by a row that changed: from the start of its session on. Sessions
-    of one person do not overlap; those of his devices may. -#}
-{%- macro since_session(row, bounds) -%}
-    {%- if var('tl_sessions').scope == 'person' -%} least({{ row }}.occurred_at, {{ bounds }}.started_at)
-    {%- else -%} cast('-infinity' as timestamp)
-    {%- endif -%}
+{#- Since when the person's sessions may differ, told by an event that changed, or by a session: from the start of the
+    session on. Sessions of one person do not overlap; those of his devices may. -#}
+{%- macro since_session(event, session) -%}
+    {{ since_unless_they_overlap('least(' ~ event ~ '.occurred_at, ' ~ session ~ '.started_at)') }}
+{%- endmacro -%}
+
+{%- macro since_started(session) -%} {{ since_unless_they_overlap(session ~ '.started_at') }} {%- endmacro -%}
+
+{%- macro since_unless_they_overlap(moment) -%}
+    {%- if var('tl_sessions').scope == 'person' -%} {{ moment }} {%- else -%} cast('-infinity' as timestamp) {%- endif -%}
 {%- endmacro -%}
 
 {#- As touched_rows() of a tracked relation with one row to a key, `key` naming its column: the rows that changed since

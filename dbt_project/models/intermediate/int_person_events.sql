@@ -6,6 +6,8 @@ select
     persons.person_id,
     persons.identity_rule,
     sessions.session_id,
+    sessions.position,
+    sessions.previous_at,
     events.occurred_at,
     events.occurred_at_local,
     events.occurred_date,
@@ -24,7 +26,8 @@ select
     events.revenue_reporting,
     events.page_path,
     events.screen,
-    events.scroll_percent
+    events.scroll_percent,
+    {{ dimension_values('events') }} as dimension_values
 from {{ touched_rows(ref('int_events'), 'event_key') }} as events
 inner join {{ touched_rows(ref('int_event_persons'), 'event_key') }} as persons on events.event_key = persons.event_key
 left join {{ ref('int_internal_persons') }} as internal on persons.person_id = internal.person_id
@@ -43,6 +46,7 @@ order by
         'platform', 'country', 'is_interactive', 'is_bot', 'is_internal_traffic', 'is_key_event', 'order_id',
         'revenue_reporting', 'page_path', 'screen', 'scroll_percent'
     ] %}
+    {%- if var('tl_dimensions') %} {%- do shown.extend(['properties', 'properties_unreviewed']) -%} {%- endif %}
     select event_key
     from {{ changes(ref('int_events'), shown) }}
     union all
@@ -50,7 +54,7 @@ order by
     from {{ changes(ref('int_event_persons'), ['event_key', 'person_id', 'identity_rule']) }}
     union all
     select event_key
-    from {{ changes(ref('int_session_events'), ['event_key', 'session_id']) }}
+    from {{ changes(ref('int_session_events'), ['event_key', 'session_id', 'position', 'previous_at']) }}
     union all
     select event_key
     from {{ changes(ref('int_attached_events'), ['event_key', 'session_id']) }}

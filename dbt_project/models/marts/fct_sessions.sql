@@ -1,45 +1,39 @@
-{{ config(materialized='by_key', key='person_id') }}
+{{ config(materialized='by_key', key='person_id', since='started_at') }}
 
 {%- set heartbeat = var('tl_sessions').get('heartbeat_event') -%}
 with
     events as (
         select
-            sessions.session_id,
-            sessions.person_id,
-            sessions.is_interactive,
-            sessions.position,
-            sessions.occurred_at,
-            sessions.event_key,
+            session_id,
+            person_id,
+            is_interactive,
+            position,
+            occurred_at,
+            event_id,
+            event_key,
             -- without heartbeats the time between two events counts as engaged up to a minute
             case
-                when sessions.position > 1
-                then least({{ microseconds_between('sessions.previous_at', 'sessions.occurred_at') }}, 60000000)
-                else 0
+                when position > 1 then least({{ microseconds_between('previous_at', 'occurred_at') }}, 60000000) else 0
             end as engaged_microseconds,
             {% if heartbeat -%}
                 case
-                    when sessions.is_interactive and events.event_name in {{ text_list([heartbeat]) }}
-                    then divide(epoch_us(sessions.occurred_at), 10000000)
+                    when is_interactive and event_name in {{ text_list([heartbeat]) }}
+                    then divide(epoch_us(occurred_at), 10000000)
                 end as heartbeat,
             {%- endif %}
-            events.event_id,
-            events.event_type,
-            events.surface,
-            events.platform,
-            events.country,
-            events.page_path,
-            events.screen,
-            events.is_bot,
-            events.is_internal_traffic,
-            events.is_key_event,
-            {% for dimension in var('tl_dimensions') -%}
-                {{ dimension_value(dimension, 'events') }} as dimension_{{ loop.index }},
-            {% endfor -%}
-            events.revenue_reporting
-        from {{ ref('int_event_sessions') }} as sessions
-        inner join
-            {{ ref('int_events') }} as events on sessions.event_key = events.event_key
-            {{ only_touched('sessions.person_id') }}
+            event_type,
+            surface,
+            platform,
+            country,
+            page_path,
+            screen,
+            is_bot,
+            is_internal,
+            is_key_event,
+            dimension_values,
+            revenue_reporting
+        from {{ touched_rows_since(ref('int_person_events'), 'occurred_at', 'person_id') }} as events
+        where session_id is not null
     ),
 
     -- what others send belongs to a session, and says nothing of its course: it has no position
@@ -66,13 +60,13 @@ with
             arg_min(country, position) as country,
             array_to_string(list_sort(list_distinct(list(surface) filter (is_interactive))), ',') as surfaces,
             bool_or(is_bot) filter (is_interactive) as is_bot,
-            bool_or(is_internal_traffic) filter (is_interactive) as is_internal_traffic,
+            bool_or(is_internal) filter (is_interactive) as is_internal,
             bool_or(is_key_event) filter (is_interactive) as has_key_event,
             bool_or(is_key_event) as converted,
             {% for dimension in var('tl_dimensions') -%}
                 -- the first value in the session, whichever event brought it
                 min_by(
-                    dimension_{{ loop.index }}, {ts:occurred_at, id:event_id, key:event_key}
+                    dimension_values[{{ loop.index }}], {ts:occurred_at, id:event_id, key:event_key}
                 ) as dimension_{{ loop.index }},
             {% endfor -%}
             sum(revenue_reporting) as revenue_reporting
@@ -85,9 +79,17 @@ with
     -- how much of the product was used: the configured features, each once
     depths as (
         select session_id, count(distinct feature) as features_used
-        from {{ ref('int_feature_events') }} as features {{ only_touched('features.person_id') }}
+        from {{ touched_rows_since(ref('int_feature_events'), 'occurred_at', 'person_id') }} as features
         where part = 'use' and session_id is not null
         group by session_id
+    ),
+
+    -- among all sessions of the person
+    numbered as (
+        select
+            session_id, row_number() over person as session_number, lag(session_id) over person as previous_session_id
+        from {{ touched_rows(ref('int_session_bounds'), 'person_id') }} as bounds
+        window person as (partition by person_id order by started_at, session_id)
     ),
 
     engaged as (
@@ -101,9 +103,9 @@ with
 select
     engaged.session_id,
     engaged.person_id,
-    cast(row_number() over (person) as integer) as session_number,
-    lag(engaged.session_id) over (person) is null as is_first,
-    lag(engaged.session_id) over (person) as previous_session_id,
+    cast(numbered.session_number as integer) as session_number,
+    numbered.session_number = 1 as is_first,
+    numbered.previous_session_id,
     engaged.started_at,
     engaged.ended_at,
     cast({{ to_local('engaged.started_at') }} as date) as started_date,
@@ -138,49 +140,42 @@ select
         engaged.ended_at + interval '{{ var("tl_sessions").timeout_seconds }} seconds' >= {{ data_until() }}, true
     ) as is_open,
     engaged.is_bot,
-    engaged.is_internal_traffic or internal.person_id is not null as is_internal
+    engaged.is_internal
 from engaged
+inner join numbered on engaged.session_id = numbered.session_id
 inner join {{ ref('int_session_channels') }} as channels on engaged.session_id = channels.session_id
-left join {{ ref('int_internal_persons') }} as internal on engaged.person_id = internal.person_id
 left join depths on engaged.session_id = depths.session_id
-window
-    person as (partition by engaged.person_id order by engaged.started_at, engaged.session_id)
+order by
+    engaged.started_at,
+    engaged.session_id
 
     {% call touched() %}
     {%- set shown = [
-        'event_key', 'event_type', 'surface', 'platform', 'country', 'page_path', 'screen', 'is_bot', 'is_internal_traffic',
-        'is_key_event', 'revenue_reporting'
+        'person_id', 'session_id', 'event_key', 'occurred_at', 'previous_at', 'position', 'is_interactive', 'event_type',
+        'surface', 'platform', 'country', 'page_path', 'screen', 'is_bot', 'is_internal', 'is_key_event', 'revenue_reporting'
     ] %}
     {%- if heartbeat %} {%- do shown.append('event_name') -%} {%- endif %}
-    {%- for dimension in var('tl_dimensions') %}
-        {%- do shown.extend(['event_id', 'properties', 'properties_unreviewed']) %}
-    {%- endfor %}
-    select person_id
-    from
-        {{ changes(ref('int_session_events'), ['person_id', 'session_id', 'event_key', 'occurred_at', 'previous_at', 'position']) }}
+    {%- if var('tl_dimensions') %} {%- do shown.extend(['event_id', 'dimension_values']) -%} {%- endif %}
+    select events.person_id, {{ since_session('events', 'bounds') }}
+    from {{ changes(ref('int_person_events'), shown) }} as events
+    left join {{ ref('int_session_bounds') }} as bounds on events.session_id = bounds.session_id
+    where events.session_id is not null
+    -- where a session starts, and how many there were before it, changes with its events
+    {{ accounted_for(ref('int_session_bounds')) }}
     union all
-    select person_id
-    from {{ changes(ref('int_attached_events'), ['person_id', 'session_id', 'event_key', 'occurred_at']) }}
-    union all
-    select sessions.person_id
-    from {{ ref('int_event_sessions') }} as sessions
-    semi join {{ changes(ref('int_events'), shown | unique | list) }} as events on sessions.event_key = events.event_key
-    union all
-    select sessions.person_id
+    select sessions.person_id, {{ since_started('sessions') }}
     from {{ this }} as sessions
     semi join
         {{ any_change(ref('int_session_channels'), ['session_id']) }} as channels
         on sessions.session_id = channels.session_id
     union all
-    select person_id
-    from {{ any_change(ref('int_internal_persons'), ['person_id']) }}
-    union all
-    select person_id
-    from {{ changes(ref('int_feature_events'), ['feature', 'part', 'event_key', 'person_id', 'session_id']) }}
+    select features.person_id, {{ since_started('bounds') }}
+    from {{ changes(ref('int_feature_events'), ['feature', 'part', 'event_key', 'person_id', 'session_id']) }} as features
+    inner join {{ ref('int_session_bounds') }} as bounds on features.session_id = bounds.session_id
     union all
     -- sessions that ended, or did not yet, as the data now reach
-    select person_id
-    from {{ this }}
+    select person_id, {{ since_started('sessions') }}
+    from {{ this }} as sessions
     where
         is_open
         <> coalesce(ended_at + interval '{{ var("tl_sessions").timeout_seconds }} seconds' >= {{ data_until() }}, true)
