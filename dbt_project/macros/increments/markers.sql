@@ -29,24 +29,25 @@
 {%- endmacro -%}
 
 {#- As touched_rows() in a model with `since`: of a touched key the rows from its time on. `at`: the column with the
-    time. -#}
+    time; then the columns of the key; `near`: the column with what the model calls near, if the relation has one. -#}
 {%- macro touched_rows_since(relation, at) -%}
-/* increment: {{ rows_since(relation, at, varargs, 'rows.*', ':increment */ ' ~ relation ~ ' /* increment:') }} :increment */
+/* increment: {{ rows_since(relation, at, varargs, 'rows.*', ':increment */ ' ~ relation ~ ' /* increment:', kwargs.get('near')) }} :increment */
 {%- endmacro -%}
 
 {#- Rows of touched keys from their times on, in two parts: of most keys they are the latest rows, which lie together;
-    of the few that are touched further back they are sought by the bits of the key's hash, a filter the scan applies
-    before it reads other columns. `named`: how the relation is written where it comes first. -#}
-{%- macro rows_since(relation, at, key, columns, named=relation) -%}
+    of the few that are touched further back they are sought by the bits of a hash, a filter the scan applies before it
+    reads other columns. `named`: how the relation is written where it comes first. -#}
+{%- macro rows_since(relation, at, key, columns, named=relation, near=none) -%}
 {%- set that_are_touched -%}
     semi join touched on {% for column in key -%} rows.{{ column }} = touched.key_{{ loop.index }} and {% endfor -%} rows.{{ at }} >= touched.since
 {%- endset -%}
+{%- set place, places = 'rows.' ~ (near or key[0]), 'touched_near' if near else 'touched_keys' -%}
 (
     select {{ columns }} from {{ named }} as rows {{ that_are_touched }}
-    where rows.{{ at }} >= getvariable('touched_recent') and {{ is_among('rows.' ~ key[0], 'touched_keys') }}
+    where rows.{{ at }} >= getvariable('touched_recent') and {{ is_among(place, places) }}
     union all
     select {{ columns }} from {{ relation }} as rows {{ that_are_touched }}
-    where rows.{{ at }} < getvariable('touched_recent') and {{ is_among('rows.' ~ key[0], 'touched_late') }}
+    where rows.{{ at }} < getvariable('touched_recent') and {{ is_among(place, places ~ '_late') }}
 )
 {%- endmacro -%}
 
@@ -54,7 +55,12 @@
 
 {%- macro hashed_key(column) -%} cast(hash({{ column }}) % {{ key_bits() }} as integer) {%- endmacro -%}
 
-{%- macro is_among(column, bits) -%} get_bit(getvariable('{{ bits }}'), {{ hashed_key(column) }}) = 1 {%- endmacro -%}
+{%- macro bits_of(column) -%}
+coalesce(bitstring_agg({{ hashed_key(column) }}, 0, {{ key_bits() - 1 }}), bitstring('0', {{ key_bits() }}))
+{%- endmacro -%}
+
+{#- Without bits everything is among them. -#}
+{%- macro is_among(column, bits) -%} coalesce(get_bit(getvariable('{{ bits }}'), {{ hashed_key(column) }}), 1) = 1 {%- endmacro -%}
 
 {#- Since when the person's sessions may differ, told by an event that changed, or by a session: from the start of the
     session on. Sessions of one person do not overlap; those of his devices may. -#}
@@ -137,6 +143,11 @@
 {%- macro accounted_for(relation) -%}
 {{ told_otherwise(relation.identifier) }} __since_{{ relation.identifier }}__
 {%- endmacro -%}
+
+{#- Says that what touched() tells of a row by this input (`since`, `near`) holds when the input is not outdated. -#}
+{%- macro relied_on(relation) -%} {{ told_by(relation.identifier) }} {%- endmacro -%}
+
+{%- macro told_by(input) -%} -- relied on: {{ input }}, {%- endmacro -%}
 
 {%- macro told_otherwise(input) -%} -- accounted for: {{ input }}, {%- endmacro -%}
 

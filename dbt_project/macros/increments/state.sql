@@ -82,14 +82,15 @@
 {%- endmacro -%}
 
 {#- Inputs that are outdated, and so may do what the model relies on that they do not: change without what it watches,
-    where it accounts for them in another way than by their changes (accounted_for()), or have two rows to a key. They
-    count as not read, and the next build computes all rows. -#}
+    where it accounts for them in another way than by their changes (accounted_for()), have two rows to a key, or tell
+    another time or place of a row than it has (relied_on()). They count as not read, and the next build computes all rows. -#}
 {%- macro inputs_read_too_early(record) -%}
     {%- set relied_on = [] -%}
     {%- if config.get('materialized') == 'by_key' -%}
         {%- for input in record.inputs -%}
             {%- set has_keys = (one_row_to_a_key(input) | trim) in sql or config.get('rows_of') == input -%}
-            {%- if has_keys or (told_otherwise(input) | trim) in sql -%} {%- do relied_on.append(input) -%} {%- endif -%}
+            {%- set tells = (told_otherwise(input) | trim) in sql or (told_by(input) | trim) in sql -%}
+            {%- if has_keys or tells -%} {%- do relied_on.append(input) -%} {%- endif -%}
         {%- endfor -%}
     {%- endif -%}
     {{ return(outdated(relied_on)) }}

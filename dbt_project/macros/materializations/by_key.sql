@@ -8,8 +8,9 @@
     are computed and compared when an input changed that touched() says nothing of, an input no longer knows what
     changed since, or an input was outdated when the model relied on it (increments/state.sql). `rows_of` names an
     input with one row to a key, without which there is none here. `since` names a column with a time: touched() then
-    ends in one, and of a touched key only the rows from that time on are computed and exchanged. increments.models
-    says what was done and why. -#}
+    ends in one, and of a touched key only the rows from that time on are computed and exchanged. `near` names another
+    column, by which rows of the key are found faster than by the key itself: touched() then ends in what it is, or may
+    be, in the rows that stand and in those that come. increments.models says what was done and why. -#}
 {%- materialization by_key, adapter='duckdb' -%}
     {{ return(build_tracked(config.require('key'), is_by_key=true)) }}
 {%- endmaterialization -%}
@@ -126,7 +127,7 @@
         insert into fresh by name {{ query }};
         create or replace temp table stale as
         {% if config.get('since') and not reason -%}
-            select * from {{ rows_since(target, config.get('since'), key, 'rows.rowid as _row, rows.*') }} as target
+            select * from {{ rows_since(target, config.get('since'), key, 'rows.rowid as _row, rows.*', near=config.get('near')) }} as target
         {%- else -%}
             select target.rowid as _row, target.* from {{ target }} as target
         {%- endif %}
@@ -178,22 +179,30 @@
     {%- for _ in key -%} key_{{ loop.index }} {%- if not loop.last %}, {% endif -%} {%- endfor -%}
 {%- endmacro -%}
 
-{#- The touched keys, each with the earliest of its times; and for rows_since() the sets of keys as bits of their hashes:
-    of all, and of the few that are touched further back than the others. -#}
+{#- The touched keys, each with the earliest of its times. For rows_since() the sets of keys as bits of their hashes: of
+    all, and of the few that are touched further back than the others; and the same of what is `near`, if all have it. -#}
 {%- macro earliest_of_each_key(key, touched) -%}
-    select {{ numbered_keys(key) }}, min(since) as since
+    {%- set near = config.get('near') -%}
+    select {{ numbered_keys(key) }}, min(since) as since {%- if near -%}, list(distinct near) filter (near is not null) as near {%- endif %}
     from (
         {{ touched }}
-    ) as keys({{ numbered_keys(key) }}, since)
+    ) as keys({{ numbered_keys(key) }}, since {%- if near -%}, near {%- endif -%})
     group by all;
     set variable touched_recent = (select quantile_disc(since, 0.15) from touched);
-    set variable touched_keys = (select bitstring_agg({{ hashed_key('key_1') }}, 0, {{ key_bits() - 1 }}) from touched);
-    set variable touched_late = (
-        select bitstring_agg({{ hashed_key('key_1') }}, 0, {{ key_bits() - 1 }})
-        from touched
-        where since < getvariable('touched_recent')
-    )
+    set variable touched_keys = (select {{ bits_of('key_1') }} from touched);
+    set variable touched_keys_late = (select {{ bits_of('key_1') }} from touched where {{ is_late() }})
+    {%- if near -%} ;
+    set variable touched_near = ({{ bits_if_all_are_known() }} from touched));
+    set variable touched_near_late = ({{ bits_if_all_are_known() }} from touched where {{ is_late() }}))
+    {%- endif -%}
 {%- endmacro -%}
+
+{%- macro bits_if_all_are_known() -%}
+    select case when count(*) = count(near) then {{ bits_of('each') }} end
+    from (select near, unnest(coalesce(near, [null])) as each
+{%- endmacro -%}
+
+{%- macro is_late() -%} since < getvariable('touched_recent') {%- endmacro -%}
 
 {#- The model's SQL for touched keys alone, and the query that names them. -#}
 {%- macro increment_sql(sql, read) -%}

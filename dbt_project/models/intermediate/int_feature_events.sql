@@ -1,4 +1,4 @@
-{{ config(materialized='by_key', key='event_key') }}
+{{ config(materialized='by_key', key='event_key', since='occurred_at', near='person_id') }}
 
 {#- The events that are the use of a feature, or from which it could be used. -#}
 {%- set parts = feature_parts() -%}
@@ -56,9 +56,9 @@ from
         'event_key', 'event_id', 'person_id', 'session_id', 'event_name', 'occurred_at', 'occurred_date', 'platform', 'channel',
         'is_bot', 'is_internal'
     ] %}
-    select event_key
+    select event_key, occurred_at, person_id
     from {{ changes(ref('int_person_events'), shown) }}
     union all
-    select event_key
-    from {{ any_change(ref('int_events'), ['event_key']) }}
+    select event_key, occurred_at, null
+    from {{ any_change(ref('int_events'), ['event_key', 'occurred_at']) }}
     {% endcall %}

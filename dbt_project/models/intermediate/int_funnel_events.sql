@@ -1,4 +1,4 @@
-{{ config(materialized='by_key', key='event_key') }}
+{{ config(materialized='by_key', key='event_key', since='occurred_at', near='person_id') }}
 
 {#- The events the funnels look at. Each part of a funnel reads the few events of its name; envelope and
     properties are joined only where the part has a filter. -#}
@@ -52,10 +52,10 @@ from
     matched
 
     {% call touched() %}
-    select event_key
+    select event_key, occurred_at, person_id
     from
         {{ changes(ref('int_person_events'), ['event_key', 'person_id', 'event_name', 'occurred_at', 'occurred_date', 'channel', 'is_bot', 'is_internal']) }}
     union all
-    select event_key
-    from {{ any_change(ref('int_events'), ['event_key']) }}
+    select event_key, occurred_at, null
+    from {{ any_change(ref('int_events'), ['event_key', 'occurred_at']) }}
     {% endcall %}

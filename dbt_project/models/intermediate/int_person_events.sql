@@ -1,4 +1,4 @@
-{{ config(materialized='by_key', key='event_key') }}
+{{ config(materialized='by_key', key='event_key', since='occurred_at', near='person_id') }}
 
 select
     events.event_key,
@@ -28,11 +28,14 @@ select
     events.screen,
     events.scroll_percent,
     {{ dimension_values('events') }} as dimension_values
-from {{ touched_rows(ref('int_events'), 'event_key') }} as events
-inner join {{ touched_rows(ref('int_event_persons'), 'event_key') }} as persons on events.event_key = persons.event_key
+from {{ touched_rows_since(ref('int_events'), 'occurred_at', 'event_key') }} as events
+inner join
+    {{ touched_rows_since(ref('int_event_persons'), 'occurred_at', 'event_key', near='person_id') }} as persons
+    on events.event_key = persons.event_key
 left join {{ ref('int_internal_persons') }} as internal on persons.person_id = internal.person_id
 left join
-    {{ touched_rows(ref('int_event_sessions'), 'event_key') }} as sessions on events.event_key = sessions.event_key
+    {{ touched_rows_since(ref('int_event_sessions'), 'occurred_at', 'event_key', near='person_id') }} as sessions
+    on events.event_key = sessions.event_key
 left join {{ ref('int_session_channels') }} as channels on sessions.session_id = channels.session_id
 where persons.person_id is not null
 order by
@@ -47,25 +50,30 @@ order by
         'revenue_reporting', 'page_path', 'screen', 'scroll_percent'
     ] %}
     {%- if var('tl_dimensions') %} {%- do shown.extend(['properties', 'properties_unreviewed']) -%} {%- endif %}
-    select event_key
+    -- when it was and whose it is, is told alike by all of them
+    {{ relied_on(ref('int_event_persons')) }}
+    {{ relied_on(ref('int_session_events')) }}
+    {{ relied_on(ref('int_attached_events')) }}
+    select event_key, occurred_at, null
     from {{ changes(ref('int_events'), shown) }}
     union all
-    select event_key
-    from {{ changes(ref('int_event_persons'), ['event_key', 'person_id', 'identity_rule']) }}
+    select event_key, occurred_at, person_id
+    from {{ changes(ref('int_event_persons'), ['event_key', 'occurred_at', 'person_id', 'identity_rule']) }}
     union all
-    select event_key
-    from {{ changes(ref('int_session_events'), ['event_key', 'session_id', 'position', 'previous_at']) }}
+    select event_key, occurred_at, person_id
+    from
+        {{ changes(ref('int_session_events'), ['event_key', 'occurred_at', 'person_id', 'session_id', 'position', 'previous_at']) }}
     union all
-    select event_key
-    from {{ changes(ref('int_attached_events'), ['event_key', 'session_id']) }}
+    select event_key, occurred_at, person_id
+    from {{ changes(ref('int_attached_events'), ['event_key', 'occurred_at', 'person_id', 'session_id']) }}
     union all
-    select sessions.event_key
+    select sessions.event_key, sessions.occurred_at, sessions.person_id
     from {{ ref('int_event_sessions') }} as sessions
     semi join
         {{ changes(ref('int_session_channels'), ['session_id', 'channel']) }} as channels
         on sessions.session_id = channels.session_id
     union all
-    select persons.event_key
+    select persons.event_key, persons.occurred_at, persons.person_id
     from {{ ref('int_event_persons') }} as persons
     semi join {{ any_change(ref('int_internal_persons'), ['person_id']) }} as internal on persons.person_id = internal.person_id
     {% endcall %}

@@ -66,7 +66,8 @@ select
     events.is_internal
 from events
 left join views on events.event_key = views.event_key
-where events.event_type in ('page', 'screen')
+-- a scan applies this, and not IN, before it reads other columns
+where list_contains(['page', 'screen'], events.event_type)
 order by
     events.occurred_at,
     events.event_id,
