@@ -55,6 +55,9 @@ FOLLOWS: Mapping[tuple[str, str], tuple[set[str], str]] = {
     ),
 }
 
+# What a view unites: changes are kept of the tables alone.
+UNITED = {"int_event_sessions": ("int_session_events", "int_attached_events")}
+
 Tables = Mapping[tuple[str, str], Mapping[str, str]]  # (schema, name) -> column -> type
 Built = tuple[Path, Path]  # dbt's target folder, the warehouse
 
@@ -83,7 +86,8 @@ def columns_read(query: str, tables: Tables) -> dict[str, set[str]]:
         for alias, source in scope.sources.items():
             if isinstance(source, exp.Table):
                 columns = {each.name for each in scope.columns if each.table == alias}
-                read.setdefault(source.name, set()).update(columns)
+                for name in UNITED.get(source.name, (source.name,)):
+                    read.setdefault(name, set()).update(columns & tables[source.db, name].keys())
     return read
 
 

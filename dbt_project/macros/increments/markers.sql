@@ -36,7 +36,7 @@
 
 {#- Rows of touched keys from their times on, in two parts: of most keys they are the latest rows, which lie together;
     of the few that are touched further back they are sought by the bits of a hash, a filter the scan applies before it
-    reads other columns. `named`: how the relation is written where it comes first. -#}
+    reads other columns (one such filter; two it would apply afterwards). `named`: how the relation is written where it comes first. -#}
 {%- macro rows_since(relation, at, key, columns, named=relation, near=none) -%}
 {%- set that_are_touched -%}
     semi join touched on {% for column in key -%} rows.{{ column }} = touched.key_{{ loop.index }} and {% endfor -%} rows.{{ at }} >= touched.since
@@ -47,7 +47,8 @@
     where rows.{{ at }} >= getvariable('touched_recent') and {{ is_among(place, places) }}
     union all
     select {{ columns }} from {{ relation }} as rows {{ that_are_touched }}
-    where rows.{{ at }} < getvariable('touched_recent') and {{ is_among(place, places ~ '_late') }}
+    where rows.{{ at }} >= getvariable('touched_earliest') and rows.{{ at }} < getvariable('touched_recent')
+    and {{ is_among(place, places ~ '_late') }}
 )
 {%- endmacro -%}
 

@@ -188,7 +188,12 @@
         {{ touched }}
     ) as keys({{ numbered_keys(key) }}, since {%- if near -%}, near {%- endif -%})
     group by all;
-    set variable touched_recent = (select quantile_disc(since, 0.15) from touched);
+    set variable touched_earliest = (select min(since) from touched);
+    {#- most lie together: as far back from the median as twice the way from it to the latest -#}
+    set variable touched_recent = (
+        select case when isinf(middle) then middle else middle - 2 * (latest - middle) end
+        from (select quantile_disc(since, 0.5) as middle, quantile_disc(since, 0.95) as latest from touched)
+    );
     set variable touched_keys = (select {{ bits_of('key_1') }} from touched);
     set variable touched_keys_late = (select {{ bits_of('key_1') }} from touched where {{ is_late() }})
     {%- if near -%} ;
