@@ -385,8 +385,9 @@ def sessions(events: list[Row], rules: Rules) -> tuple[list[Row], list[Row]]:
         bursts = [burst for scope in scopes.items() for burst in _bursts(*scope, rules)]
         previous = {
             event["event_key"]: before["occurred_at"]
-            for walk in scopes.values()
-            for before, event in pairwise(walk)
+            for scope in scopes.items()
+            for burst in _uncut(*scope, rules)
+            for before, event in pairwise(burst)
         }
         attached = {_name(burst): list(burst) for burst in bursts}
         for event in own:
@@ -425,6 +426,16 @@ def _scopes(events: list[Row], rules: Rules) -> dict[Any, list[Row]]:
 
 def _bursts(scope: Any, events: list[Row], rules: Rules) -> Iterator[list[Row]]:
     """The sessions of one scope."""
+    for burst in _uncut(scope, events, rules):
+        pieces: dict[int, list[Row]] = defaultdict(list)
+        for event in burst:
+            since = event["occurred_at"] - burst[0]["occurred_at"]
+            pieces[since // rules.longest if rules.longest else 0].append(event)
+        yield from pieces.values()
+
+
+def _uncut(scope: Any, events: list[Row], rules: Rules) -> list[list[Row]]:
+    """Those of any length."""
     waits = not (rules.scope == "client" and scope is not None)
     bursts: list[list[Row]] = []
     for event in events:
@@ -434,12 +445,7 @@ def _bursts(scope: Any, events: list[Row], rules: Rules) -> Iterator[list[Row]]:
             bursts[-1].append(event)
         else:
             bursts.append([event])
-    for burst in bursts:
-        pieces: dict[int, list[Row]] = defaultdict(list)
-        for event in burst:
-            since = event["occurred_at"] - burst[0]["occurred_at"]
-            pieces[since // rules.longest if rules.longest else 0].append(event)
-        yield from pieces.values()
+    return bursts
 
 
 def _scope(event: Row, rules: Rules) -> Any:

@@ -77,8 +77,8 @@ coalesce(bitstring_agg({{ hashed_key(column) }}, 0, {{ key_bits() - 1 }}), bitst
 
 {#- As touched_rows() of a tracked relation with one row to a key, `key` naming its column: the rows that changed since
     are taken from the log of changes, and the table is only read for touched keys that are not among them. Most often
-    there are none, and a table of all history is not read at all. -#}
-{%- macro touched_rows_by_log(relation, key) -%}
+    there are none, and a table of all history is not read at all. `of`: other keys than all that are touched. -#}
+{%- macro touched_rows_by_log(relation, key, of='touched') -%}
 {%- set log = 'increments.' ~ relation.identifier -%}
 {%- set since = '__since_' ~ relation.identifier ~ '__' -%}
 /* increment: (
@@ -92,9 +92,9 @@ coalesce(bitstring_agg({{ hashed_key(column) }}, 0, {{ key_bits() - 1 }}), bitst
             having sum(_sign) <> 0
         ),
 
-        others as (select key_1 from touched anti join logged on touched.key_1 = logged.{{ key }})
+        others as (select key_1 from {{ of }} as touched anti join logged on touched.key_1 = logged.{{ key }})
 
-    select * exclude (_net) from logged semi join touched on logged.{{ key }} = touched.key_1 where _net > 0
+    select * exclude (_net) from logged semi join {{ of }} as touched on logged.{{ key }} = touched.key_1 where _net > 0
     union all by name
     select rows.* from :increment */ {{ relation }} /* increment: as rows semi join others on rows.{{ key }} = others.key_1
 ) :increment */

@@ -23,22 +23,34 @@ with
             persons.person_id as known_person_id,
             persons.device_key,
             persons.is_device_sent
-        from {{ ref('int_event_subjects') }} as subjects
-        inner join
-            {{ ref('int_subject_persons') }} as persons on subjects.subject_key = persons.subject_key
-            {% call in_increment() %}
-            semi join
+        from
+            {# the events of touched devices, and touched events, which are of no device -#}
+            {% set of_devices -%}
                 (
                     select persons.subject_key
                     from {{ ref('int_subject_persons') }} as persons
                     semi join touched on persons.device_key = touched.key_1
-                    union all
-                    select subjects.subject_key
-                    from {{ ref('int_event_subjects') }} as subjects
-                    semi join touched on subjects.event_key = touched.key_1
-                ) as wanted
-                on subjects.subject_key = wanted.subject_key
-            {% endcall %}
+                )
+            {%- endset -%}
+            {%- set events -%}
+                (select key_1 from touched anti join {{ ref('int_subject_persons') }} as persons on touched.key_1 = persons.device_key)
+            {%- endset -%}
+            {%- call in_increment() -%}
+            (
+                select subjects.*
+                from {{ ref('int_event_subjects') }} as subjects
+                semi join {{ of_devices }} as wanted on subjects.subject_key = wanted.subject_key
+                union all by name
+                select subjects.*
+                from
+            {%- endcall %}
+            {{ touched_rows_by_log(ref('int_event_subjects'), 'event_key', of=events) }}
+            {%- call in_increment() %} as subjects
+                anti join {{ of_devices }} as wanted on subjects.subject_key = wanted.subject_key
+            )
+            {%- endcall %} as subjects
+        inner join
+            {{ ref('int_subject_persons') }} as persons on subjects.subject_key = persons.subject_key
             {{ only_touched('coalesce(persons.device_key, subjects.event_key)') }}
     ),
 

@@ -1,4 +1,4 @@
-{{ config(materialized='by_key', key='person_id') }}
+{{ config(materialized='by_key', key='person_id', since='occurred_at') }}
 
 {#- Every interactive event with the session it belongs to.
 
@@ -26,7 +26,7 @@ with
             {% if sessions.scope == 'client' %} events.client_session_id is null
             {% else %} true
             {% endif %} as has_timeout
-        from {{ touched_rows(ref('int_event_persons'), 'person_id') }} as persons
+        from {{ touched_rows_since(ref('int_event_persons'), 'occurred_at', 'person_id') }} as persons
         {%- if sessions.scope == 'client' %}
             inner join {{ ref('int_events') }} as events on persons.event_key = events.event_key
         {%- endif %}
@@ -41,11 +41,13 @@ with
 
     bursts as (
         select
-            *,
+            * exclude (previous_at),
             previous_at is null
             or (
                 has_timeout and occurred_at - previous_at > interval '{{ sessions.timeout_seconds }} seconds'
-            ) as is_first
+            ) as is_first,
+            -- of what came before a burst nothing depends: the burst may be found again without it
+            case when not is_first then previous_at end as previous_at
         from spaced
     ),
 
@@ -84,11 +86,31 @@ window
     so_far as (partition by {{ scope }} order by number rows between unbounded preceding and current row)
 
     {% call touched() %}
-    select person_id
-    from {{ changes(ref('int_event_persons'), ['event_key', 'event_id', 'person_id', 'device_key', 'occurred_at', 'is_interactive']) }}
+    {%- set seen = ['event_key', 'event_id', 'person_id', 'device_key', 'occurred_at', 'is_interactive'] %}
+    {%- if sessions.scope == 'person' %}
+        -- from the start of the last burst before what changed; without one it is the first
+        select changed.person_id, coalesce(max(starts.occurred_at), changed.occurred_at)
+        from
+            (
+                select person_id, min(occurred_at) as occurred_at
+                from {{ changes(ref('int_event_persons'), seen) }}
+                where person_id is not null
+                group by person_id
+            ) as changed
+        left join
+            {{ this }} as starts
+            on changed.person_id = starts.person_id
+            and changed.occurred_at > starts.occurred_at
+            and starts.previous_at is null
+        group by changed.person_id, changed.occurred_at
+    {%- else %}
+        -- bursts of one person overlap
+        select person_id, cast('-infinity' as timestamp)
+        from {{ changes(ref('int_event_persons'), seen) }}
+    {%- endif %}
     {%- if sessions.scope == 'client' %}
         union all
-        select persons.person_id
+        select persons.person_id, cast('-infinity' as timestamp)
         from {{ ref('int_event_persons') }} as persons
         semi join
             {{ changes(ref('int_events'), ['event_key', 'source', 'client_session_id']) }} as events
