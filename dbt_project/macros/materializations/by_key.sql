@@ -202,9 +202,11 @@
     {%- endif -%}
 {%- endmacro -%}
 
+{#- None of a key that no branch tells a place of. What has no place (NULL) is always among them: an event of nobody that
+    became somebody's is told by its new person alone. -#}
 {%- macro bits_if_all_are_known() -%}
     select case when count(*) = count(near) then {{ bits_of('each') }} end
-    from (select near, unnest(coalesce(near, [null])) as each
+    from (select near, unnest(list_append(near, null)) as each
 {%- endmacro -%}
 
 {%- macro is_late() -%} since < getvariable('touched_recent') {%- endmacro -%}
@@ -243,7 +245,10 @@
 {#- Changes up to this version were read by every model that reads this one, and may be forgotten; and so may all,
     when they are more than the table: computing a reader that waits in full is cheaper then. -#}
 {%- macro oldest_version_read(target, own) -%}
-    {%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | map(attribute='name') -%}
+    {%- set models = [] -%}
+    {%- for node in graph.nodes.values() if node.config.materialized in ('by_key', 'recomputed') -%}
+        {%- do models.append(node.name) -%}
+    {%- endfor -%}
     {%- set oldest = run_query(
         "select case when (select count(*) from increments." ~ target.identifier ~ ") <= (select count(*) from " ~ target
         ~ ") then min(version) end from increments.read where input = '" ~ target.identifier

@@ -9,5 +9,5 @@ group by
     {% call touched() %}
     select events.person_id, {{ since_session('events', 'bounds') }}
     from {{ changes(ref('int_session_events'), ['person_id', 'session_id', 'event_key', 'occurred_at']) }} as events
-    left join {{ this }} as bounds on events.session_id = bounds.session_id
+    left join {{ this }} as bounds on events.session_id = bounds.session_id and events.person_id = bounds.person_id
     {% endcall %}

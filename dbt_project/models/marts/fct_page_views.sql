@@ -81,7 +81,11 @@ order by
     ] %}
     select events.person_id, {{ since_session('events', 'bounds') }}
     from {{ changes(ref('int_person_events'), shown) }} as events
-    left join {{ ref('int_session_bounds') }} as bounds on events.session_id = bounds.session_id
+    left join
+        {{ ref('int_session_bounds') }} as bounds
+        on events.session_id = bounds.session_id
+        and events.person_id = bounds.person_id
     -- where a session starts changes with its events
     {{ accounted_for(ref('int_session_bounds')) }}
+    {{ relied_on(ref('int_person_events')) }}
     {% endcall %}

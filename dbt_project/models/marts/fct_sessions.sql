@@ -158,20 +158,27 @@ order by
     {%- if var('tl_dimensions') %} {%- do shown.extend(['event_id', 'dimension_values']) -%} {%- endif %}
     select events.person_id, {{ since_session('events', 'bounds') }}
     from {{ changes(ref('int_person_events'), shown) }} as events
-    left join {{ ref('int_session_bounds') }} as bounds on events.session_id = bounds.session_id
+    left join
+        {{ ref('int_session_bounds') }} as bounds
+        on events.session_id = bounds.session_id
+        and events.person_id = bounds.person_id
     where events.session_id is not null
     -- where a session starts, and how many there were before it, changes with its events
     {{ accounted_for(ref('int_session_bounds')) }}
+    {{ relied_on(ref('int_person_events')) }}
     union all
-    select sessions.person_id, {{ since_started('sessions') }}
-    from {{ this }} as sessions
+    -- not of the rows here: of a session without a channel there is none
+    select bounds.person_id, {{ since_started('bounds') }}
+    from {{ ref('int_session_bounds') }} as bounds
     semi join
-        {{ any_change(ref('int_session_channels'), ['session_id']) }} as channels
-        on sessions.session_id = channels.session_id
+        {{ any_change(ref('int_session_channels'), ['session_id']) }} as channels on bounds.session_id = channels.session_id
     union all
     select features.person_id, {{ since_started('bounds') }}
     from {{ changes(ref('int_feature_events'), ['feature', 'part', 'event_key', 'person_id', 'session_id']) }} as features
-    inner join {{ ref('int_session_bounds') }} as bounds on features.session_id = bounds.session_id
+    inner join
+        {{ ref('int_session_bounds') }} as bounds
+        on features.session_id = bounds.session_id
+        and features.person_id = bounds.person_id
     union all
     -- sessions that ended, or did not yet, as the data now reach
     select person_id, {{ since_started('sessions') }}
