@@ -37,7 +37,7 @@ def test_the_graph_shows_every_layer_from_landing_to_published(ui: str, page: Pa
 def test_the_graph_of_a_mart_shows_what_it_is_made_from(ui: str, page: Page, keep: Keep):
     open_tab(page, f"{ui}/assets/marts/fct_sessions", "Lineage")
     expect(nodes(page).filter(has_text="fct_sessions").first).to_be_attached()
-    expect(nodes(page).filter(has_text="int_session_channels").first).to_be_attached()
+    expect(nodes(page).filter(has_text="int_person_events").first).to_be_attached()
     expect(page.locator("path[marker-end]").nth(5)).to_be_attached()  # what goes into what
     keep("lineage")
 
