@@ -36,8 +36,8 @@ def test_builds_of_some_models_alone_change_nothing_in_the_end(size: Size, tmp_p
         step.models = rng.sample(names, rng.choice([1, 3, 8, 20, len(names) // 2]))
     told = run(tmp_path / "stepwise", plan)
 
-    # who relied on an outdated input computes all rows, and so does who has not read a log of changes
-    # that was forgotten because it became longer than its table
+    # who relied on an outdated input computes all rows, and so does who has not read a log that was
+    # forgotten because it became longer than its table
     assert sum(row["strategy"] == "by key" for row in told[-1].values()) > 20
     last = Step([], plan.steps[-1].overrides, plan.steps[-1].rates)
     at_once = from_nothing(home, tmp_path / "again", last, plan.variables)
