@@ -145,9 +145,11 @@ def start_mariadb() -> Iterator[Server]:
     if program is None or install is None:
         server_or_skip("mariadb", "there is no mariadbd (apt-get install mariadb-server)")
     folder = Path(tempfile.mkdtemp(prefix="tl-mariadb-"))
+    scratch = folder / "tmp"  # a server that starts removes what others keep in a shared one
+    scratch.mkdir()
     user = pwd.getpwuid(os.geteuid()).pw_name
     data, socket, log = folder / "data", folder / "socket", folder / "log"
-    common = ["--no-defaults", f"--datadir={data}", f"--user={user}"]
+    common = ["--no-defaults", f"--datadir={data}", f"--tmpdir={scratch}", f"--user={user}"]
     subprocess.run(
         [install, *common, "--auth-root-authentication-method=normal", "--skip-test-db"],
         check=True,
