@@ -63,18 +63,6 @@ coalesce(bitstring_agg({{ hashed_key(column) }}, 0, {{ key_bits() - 1 }}), bitst
 {#- Without bits everything is among them. -#}
 {%- macro is_among(column, bits) -%} coalesce(get_bit(getvariable('{{ bits }}'), {{ hashed_key(column) }}), 1) = 1 {%- endmacro -%}
 
-{#- Since when the person's sessions may differ, told by an event that changed, or by a session: from the start of the
-    session on. Sessions of one person do not overlap; those of his devices may. -#}
-{%- macro since_session(event, session) -%}
-    {{ since_unless_they_overlap('least(' ~ event ~ '.occurred_at, ' ~ session ~ '.started_at)') }}
-{%- endmacro -%}
-
-{%- macro since_started(session) -%} {{ since_unless_they_overlap(session ~ '.started_at') }} {%- endmacro -%}
-
-{%- macro since_unless_they_overlap(moment) -%}
-    {%- if var('tl_sessions').scope == 'person' -%} {{ moment }} {%- else -%} cast('-infinity' as timestamp) {%- endif -%}
-{%- endmacro -%}
-
 {#- As touched_rows() of a tracked relation with one row to a key, `key` naming its column: the rows that changed since
     are taken from the log of changes, and the table is only read for touched keys that are not among them. Most often
     there are none, and a table of all history is not read at all. `of`: other keys than all that are touched. -#}

@@ -7,7 +7,5 @@ group by
     person_id
 
     {% call touched() %}
-    select events.person_id, {{ since_session('events', 'bounds') }}
-    from {{ changes(ref('int_session_events'), ['person_id', 'session_id', 'event_key', 'occurred_at']) }} as events
-    left join {{ this }} as bounds on events.session_id = bounds.session_id and events.person_id = bounds.person_id
+    {{ persons_since_session(ref('int_session_events'), ['person_id', 'session_id', 'event_key', 'occurred_at'], this) }}
     {% endcall %}

@@ -79,12 +79,7 @@ order by
         'platform', 'country', 'channel', 'is_interactive', 'is_bot', 'is_internal', 'page_path', 'screen',
         'scroll_percent'
     ] %}
-    select events.person_id, {{ since_session('events', 'bounds') }}
-    from {{ changes(ref('int_person_events'), shown) }} as events
-    left join
-        {{ ref('int_session_bounds') }} as bounds
-        on events.session_id = bounds.session_id
-        and events.person_id = bounds.person_id
+    {{ persons_since_session(ref('int_person_events'), shown, ref('int_session_bounds')) }}
     -- where a session starts changes with its events
     {{ accounted_for(ref('int_session_bounds')) }}
     {{ relied_on(ref('int_person_events')) }}

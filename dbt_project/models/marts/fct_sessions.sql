@@ -156,12 +156,7 @@ order by
     ] %}
     {%- if heartbeat %} {%- do shown.append('event_name') -%} {%- endif %}
     {%- if var('tl_dimensions') %} {%- do shown.extend(['event_id', 'dimension_values']) -%} {%- endif %}
-    select events.person_id, {{ since_session('events', 'bounds') }}
-    from {{ changes(ref('int_person_events'), shown) }} as events
-    left join
-        {{ ref('int_session_bounds') }} as bounds
-        on events.session_id = bounds.session_id
-        and events.person_id = bounds.person_id
+    {{ persons_since_session(ref('int_person_events'), shown, ref('int_session_bounds')) }}
     where events.session_id is not null
     -- where a session starts, and how many there were before it, changes with its events
     {{ accounted_for(ref('int_session_bounds')) }}
