@@ -126,19 +126,8 @@
         create or replace temp table fresh as from {{ target }} limit 0;
         insert into fresh by name {{ query }};
         create or replace temp table stale as
-        {% if config.get('since') and not reason -%}
-            select * from {{ rows_since(target, config.get('since'), key, 'rows.rowid as _row, rows.*', near=config.get('near')) }} as target
-        {%- else -%}
-            select target.rowid as _row, target.* from {{ target }} as target
-        {%- endif %}
-        {% if not reason and not config.get('since') -%}
-            {#- found by the key alone: rows are wide, and of new keys there are none -#}
-            semi join (
-                select rows.rowid as _row from {{ target }} as rows
-                semi join {{ keys_with_rows(key, record) }} as touched on {{ same_key('rows', 'touched', key, numbered=true) }}
-            ) as found on target.rowid = found._row
-        {%- endif %}
-        {%- if config.get('keeps_vanished') %} semi join fresh on {{ same_key('target', 'fresh', key) }} {%- endif %};
+        {{ rows_that_stand(target, key, record, reason) }}
+        {% if config.get('keeps_vanished') %} semi join fresh on {{ same_key('target', 'fresh', key) }} {%- endif %};
         {#- a row as often as it came or went: EXCEPT ALL both ways, in a third of its time -#}
         create or replace temp table differences as
         select * exclude (_copy)
@@ -174,6 +163,23 @@
     {{ return(new) }}
 {%- endmacro -%}
 
+
+{#- Of touched keys, or all where there is a reason, with their numbers (`_row`). Without a time they are found by the key
+    alone: rows are wide, and of new keys there are none. -#}
+{%- macro rows_that_stand(target, key, record, reason) -%}
+    {%- if reason -%} select target.rowid as _row, target.* from {{ target }} as target
+    {%- elif config.get('since') -%}
+        select target.*
+        from {{ rows_since(target, config.get('since'), key, 'rows.rowid as _row, rows.*', near=config.get('near')) }} as target
+    {%- else -%}
+        select target.rowid as _row, target.*
+        from {{ target }} as target
+        semi join (
+            select rows.rowid as _row from {{ target }} as rows
+            semi join {{ keys_with_rows(key, record) }} as touched on {{ same_key('rows', 'touched', key, numbered=true) }}
+        ) as found on target.rowid = found._row
+    {%- endif -%}
+{%- endmacro -%}
 
 {%- macro numbered_keys(key) -%}
     {%- for _ in key -%} key_{{ loop.index }} {%- if not loop.last %}, {% endif -%} {%- endfor -%}

@@ -32,7 +32,7 @@ with
                     semi join touched on persons.device_key = touched.key_1
                 )
             {%- endset -%}
-            {%- set events -%}
+            {%- set of_no_device -%}
                 (select key_1 from touched anti join {{ ref('int_subject_persons') }} as persons on touched.key_1 = persons.device_key)
             {%- endset -%}
             {%- call in_increment() -%}
@@ -44,7 +44,7 @@ with
                 select subjects.*
                 from
             {%- endcall %}
-            {{ touched_rows_by_log(ref('int_event_subjects'), 'event_key', of=events) }}
+            {{ touched_rows_by_log(ref('int_event_subjects'), 'event_key', of=of_no_device) }}
             {%- call in_increment() %} as subjects
                 anti join {{ of_devices }} as wanted on subjects.subject_key = wanted.subject_key
             )

@@ -43,7 +43,7 @@ where
     from {{ changes(ref('int_events'), shown) }}
     where is_key_event
     union all
- select event_key, occurred_at, person_id
+    select event_key, occurred_at, person_id
     from
         {{ changes(ref('int_person_events'), ['event_key', 'occurred_at', 'person_id', 'session_id', 'channel', 'is_internal', 'is_key_event']) }}
     where is_key_event
