@@ -208,7 +208,7 @@ def show_published(screen: Console, report: PublishReport) -> None:
     if report.outcome == "published":
         screen.print(
             f"{sum(report.rows.values()):,} rows in {len(report.rows)} tables;"
-            f" months of events written: {report.partitions_written},"
+            f" files of events written: {report.partitions_written},"
             f" unchanged: {report.partitions_linked}"
         )
     if report.restated:

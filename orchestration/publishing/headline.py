@@ -10,15 +10,16 @@ from dataclasses import dataclass
 class Metric:
     """A daily number of a ``rpt_`` table: its column of days, the sum that gives it, and a filter.
 
-    ``shares``: SQL of (who, metric_date, share) over ``{marts}``, whose sum over everybody is the
-    number, for those that are restated; who is the person, or of an event that is nobody's its key.
+    ``shares``: SQL of (who, metric_date, share) over ``{events}`` and ``{sessions}``, whose sum
+    over everybody is the number, for those that are restated; who is the person, or of an event
+    that is nobody's its key.
     """
 
     table: str
     day: str
     value: str
     where: str = "true"
-    shares: str | None = None
+    shares: str = ""
     is_money: bool = False
 
     def query(self, marts: str, name: str) -> str:
@@ -41,28 +42,28 @@ HEADLINE: Mapping[str, Metric] = {
         "metric_date",
         "sum(sessions)",
         shares="select person_id as who, started_date as metric_date, count(*) as share"
-        f" from {{marts}}.fct_sessions where {_PEOPLE} group by all",
+        f" from {{sessions}} where {_PEOPLE} group by all",
     ),
     "new_persons": Metric(
         _REPORT,
         "metric_date",
         "sum(new_persons)",
         shares="select person_id as who, min(occurred_date) as metric_date, 1 as share"
-        f" from {{marts}}.fct_events where {_ACTIVE} group by person_id",
+        f" from {{events}} where {_ACTIVE} group by person_id",
     ),
     "conversions": Metric(
         _REPORT,
         "metric_date",
         "sum(conversions)",
         shares=f"select {_WHO}, occurred_date as metric_date, count(*) as share"
-        f" from {{marts}}.fct_events where is_key_event and {_PEOPLE} group by all",
+        f" from {{events}} where is_key_event and {_PEOPLE} group by all",
     ),
     "revenue": Metric(
         _REPORT,
         "metric_date",
         "sum(revenue_reporting)",
         shares=f"select {_WHO}, occurred_date as metric_date, sum(revenue_reporting) as share"
-        " from {marts}.fct_events where revenue_reporting is not null group by all",
+        " from {events} where revenue_reporting is not null group by all",
         is_money=True,
     ),
     "active_persons": Metric(
@@ -71,7 +72,7 @@ HEADLINE: Mapping[str, Metric] = {
         "max(dau)",
         "segment_set = 'all'",
         shares="select distinct person_id as who, occurred_date as metric_date, 1 as share"
-        f" from {{marts}}.fct_events where {_ACTIVE}",
+        f" from {{events}} where {_ACTIVE}",
     ),
 }
 

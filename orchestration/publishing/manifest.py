@@ -7,13 +7,16 @@ come, none goes.
 from __future__ import annotations
 
 import json
+from calendar import monthrange
 from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 from orchestration.publishing.policy import Treatment
 
 NAME = "manifest.json"
 FORMAT = 1
+_MONTH = len("YYYY-MM")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,24 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One month of a partitioned table; ``digest`` covers its rows and the published columns."""
+    """A month of a partitioned table (``YYYY-MM``), or a day of a large one (``YYYY-MM-DD``).
+
+    ``digest`` covers its rows and the published columns; a table without rows has one called none.
+    """
 
     name: str
     rows: int
     digest: str
     path: str
+
+    @property
+    def span(self) -> tuple[date, date] | None:
+        """Its first day and the day after its last; None when it has no rows."""
+        if not self.rows:
+            return None
+        first = date.fromisoformat(self.name if len(self.name) > _MONTH else f"{self.name}-01")
+        days = 1 if len(self.name) > _MONTH else monthrange(first.year, first.month)[1]
+        return first, first + timedelta(days=days)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
 
 import duckdb
 
@@ -11,7 +13,13 @@ from governance.classes import FIELD_CLASSES, is_field_class
 from governance.errors import UserError
 from governance.progress import Progress
 from orchestration.publishing.catalog import ModelDoc
-from orchestration.publishing.digest import digest_months, digest_of, digest_rows
+from orchestration.publishing.digest import (
+    RowsDigest,
+    digest_days,
+    digest_of,
+    digest_rows,
+    together,
+)
 from orchestration.publishing.manifest import Column, Partition, Table, Withheld
 from orchestration.publishing.policy import published_expression, quote, treatment
 from orchestration.publishing.store import ROLE
@@ -19,8 +27,17 @@ from orchestration.publishing.store import ROLE
 LOGS = "ops_"
 
 # Tables published as one parquet file a month of this timestamp, sorted by it and the columns after
-# it.
-PARTITIONED_BY = {"fct_events": ("occurred_at", "event_id")}
+# it; in a month of more rows than LARGE_MONTH one a day.
+EVENTS = "fct_events"
+PARTITIONED_BY = {EVENTS: ("occurred_at", "event_id")}
+LARGE_MONTH = 1_000_000
+# Tables that are asked for their latest weeks lie by time; all others by their grain.
+SORTED_BY = {
+    "fct_conversions": ("occurred_at",),
+    "fct_orders": ("ordered_at",),
+    "fct_page_views": ("occurred_at",),
+    "fct_sessions": ("started_at",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +48,43 @@ class TablePlan:
     select: str
     order: tuple[str, ...]
     partition_time: str | None
+
+    def within(self, spans: Sequence[tuple[date, date]]) -> str:
+        """The condition of a partitioned table's rows in ``spans`` of days."""
+        return within(self.partition_time or "", spans)
+
+    def rows_within(self, spans: Sequence[tuple[date, date]]) -> str:
+        """SQL of the published rows in ``spans`` of days."""
+        # inside: of rows that are not wanted nothing is masked
+        return f"{self.select} where {self.within(spans)}"
+
+
+def within(time: str, spans: Sequence[tuple[date, date]]) -> str:
+    """SQL that is true of times in one of ``spans``: first day, and the day after the last."""
+    ways = [
+        f"{quote(time)} >= timestamp '{first}' and {quote(time)} < timestamp '{end}'"
+        for first, end in _joined(spans)
+    ]
+    return f"({' or '.join(ways)})" if ways else "false"
+
+
+def changed_spans(table: Table, before: Table) -> list[tuple[date, date]]:
+    """The days outside of which both versions of a partitioned table have equal rows."""
+    old, new = ({part.digest: part for part in each.partitions} for each in (before, table))
+    changed = [*(old[digest] for digest in old.keys() - new.keys())]
+    changed += [new[digest] for digest in new.keys() - old.keys()]
+    return _joined([part.span for part in changed if part.span])
+
+
+def _joined(spans: Sequence[tuple[date, date]]) -> list[tuple[date, date]]:
+    """``spans`` in order, those that touch or overlap made one."""
+    found: list[tuple[date, date]] = []
+    for first, end in sorted(spans):
+        if found and first <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((first, end))
+    return found
 
 
 def plan_tables(
@@ -70,7 +124,9 @@ def _plan(
     select = f"select {', '.join(expressions)} from {relation}"
     names = [column.name for column in columns]
     shape = [[c.name, c.type, c.column_class, c.treatment] for c in columns]
-    order = tuple(column for column in model.grain if column in names)
+    order = tuple(
+        column for column in (*SORTED_BY.get(model.name, ()), *model.grain) if column in names
+    )
     time = None
     partitions: tuple[Partition, ...] = ()
     if model.name in PARTITIONED_BY:
@@ -82,7 +138,8 @@ def _plan(
         rows = sum(partition.rows for partition in partitions)
         digest = digest_of([partition.digest for partition in partitions])
     else:
-        rows, digest = digest_rows(connection, f"({select})", names)
+        found = digest_rows(connection, f"({select})", names)
+        rows, digest = found.rows, found.text
     described = [[model.description], [column.description for column in columns]]
     return TablePlan(
         table=Table(
@@ -108,17 +165,33 @@ def _partitions(
     time: str,
     shape: object,
 ) -> tuple[Partition, ...]:
-    """The months of a table; one without rows gets an empty file, so that its view has columns."""
-    months = digest_months(connection, relation, names, time) or {"none": (0, "")}
+    """The partitions of a table; one without rows gets an empty file: its view needs columns."""
+    days = digest_days(connection, relation, names, time)
     return tuple(
         Partition(
-            name=month,
-            rows=rows,
-            digest=digest_of([digest, shape]),
-            path=f"parquet/{table}/{time.removesuffix('_at')}_month={month}/part.parquet",
+            name=name,
+            rows=digest.rows,
+            digest=digest_of([digest.text, shape]),
+            path=_path(table, name, time),
         )
-        for month, (rows, digest) in months.items()
+        for name, digest in (_months_or_days(days) or {"none": RowsDigest()}).items()
     )
+
+
+def _months_or_days(days: Mapping[date, RowsDigest]) -> dict[str, RowsDigest]:
+    """A partition a month; a day where the month is large, so that little is written anew."""
+    found: dict[str, RowsDigest] = {}
+    for month, of_month in groupby(days, lambda day: day.isoformat()[:7]):
+        mine = {day.isoformat(): days[day] for day in of_month}
+        whole = together(mine.values())
+        found |= mine if whole.rows > LARGE_MONTH else {month: whole}
+    return found
+
+
+def _path(table: str, name: str, time: str) -> str:
+    """Hive's way of naming, in one depth for all files: some readers ask for that."""
+    month, day = name[:7], name[8:]
+    return f"parquet/{table}/{time.removesuffix('_at')}_month={month}/{day or 'part'}.parquet"
 
 
 def _columns(

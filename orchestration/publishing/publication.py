@@ -21,7 +21,15 @@ from governance.warehouse import open_warehouse, warehouse_lock
 from orchestration.publishing import basis, restating, store
 from orchestration.publishing.catalog import ModelDoc, read_marts
 from orchestration.publishing.manifest import Manifest, read_manifest, write_manifest
-from orchestration.publishing.plan import TablePlan, content_digest, plan_tables
+from orchestration.publishing.plan import (
+    EVENTS,
+    PARTITIONED_BY,
+    TablePlan,
+    changed_spans,
+    content_digest,
+    plan_tables,
+    within,
+)
 from orchestration.publishing.writer import full_disk_is_a_user_error, write_version
 
 _log = logging.getLogger(__name__)
@@ -96,7 +104,7 @@ def publish(
             if outcome == "published":
                 log = next((model for model in marts if model.name == restating.MODEL), None)
                 if log is not None:
-                    restated = _restate(connection, home, config, dbt_manifest, draft.version)
+                    restated = _restate(connection, home, config, dbt_manifest, draft)
                     plans = _replanned(connection, log, plans)
                     draft = replace(draft, tables=tuple(plan.table for plan in plans))
                 current, linked = _write(connection, home, draft, plans, progress)
@@ -131,14 +139,14 @@ def _restate(
     home: Home,
     config: Config,
     dbt_manifest: Path,
-    version: str,
+    draft: Manifest,
 ) -> int | None:
-    """Log which numbers of complete days ``version`` changes; returns how many.
+    """Log which numbers of complete days ``draft`` changes; returns how many.
 
     None without a version before that this warehouse made, or when it has other columns.
     """
     basis.settle(connection, {switch.version for switch in store.history(home)})
-    now = basis.read_basis(connection, config, dbt_manifest)
+    version, now = draft.version, basis.read_basis(connection, config, dbt_manifest)
     basis.remember(connection, version, now)
     previous = store.current_version(home)
     before = basis.basis_of(connection, previous) if previous else None
@@ -146,13 +154,24 @@ def _restate(
         return None
     database = store.role_folder(home) / previous / store.DATABASE
     try:
-        parts = restating.restate(connection, database, before, now)
+        parts = restating.restate(
+            connection, database, before, now, changed=_changed_events(home, draft)
+        )
     except (duckdb.BinderException, duckdb.CatalogException, duckdb.IOException) as error:
         # a version of another program, or damaged: what is new is published all the same
         _log.warning("%s can not be compared with what was published before: %s", version, error)
         return None
     restating.append(connection, version, previous, parts)
     return len({part.cell for part in parts})
+
+
+def _changed_events(home: Home, draft: Manifest) -> str:
+    """The condition of the times in which events may differ from the current version's."""
+    before = store.current_manifest(home)
+    one, other = (each.table(EVENTS) if each else None for each in (before, draft))
+    if one is None or other is None:
+        return "true"
+    return within(PARTITIONED_BY[EVENTS][0], changed_spans(other, one))
 
 
 def _replanned(

@@ -40,6 +40,13 @@ CAUSES: tuple[Cause, ...] = get_args(Cause)
 MODEL = "ops_restatements"
 _CENT = Decimal("0.01")
 _BEFORE = "before_this"  # the previous version's database
+# What an event says, besides in whose name and at what rate; and where it was read.
+_SAID = (
+    "event_name, occurred_at, surface, platform, country, is_bot, is_internal, is_interactive,"
+    " is_key_event, revenue, currency, is_authoritative_revenue, channel_signal"
+)
+_PLACE = "source, landing_segment, landing_position, landing_item"
+_EVENTS = f"event_key, person_id, occurred_date, revenue_reporting, {_PLACE}, {_SAID}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,12 @@ class Share:
 
 
 def restate(
-    connection: duckdb.DuckDBPyConnection, previous: Path, before: Basis, now: Basis
+    connection: duckdb.DuckDBPyConnection,
+    previous: Path,
+    before: Basis,
+    now: Basis,
+    *,
+    changed: str = "true",
 ) -> tuple[Part, ...]:
     """Compare the marts of the warehouse with a published version.
 
@@ -82,12 +94,15 @@ def restate(
         previous: the version's analytics.duckdb.
         before: what that version was made from.
         now: what the marts are made from.
+        changed: a condition of ``occurred_at``; all events for which it is false are the same in
+            both, so that they are read from the published version, where nothing must be joined.
     """
     connection.execute(f"attach {literal(str(previous))} as {_BEFORE} (read_only)")
     try:
         cells = _changed_cells(connection)
         if not cells:
             return ()
+        _collect_events(connection, changed)
         _collect_differences(connection, cells)
         _collect_touched(connection, before, now)
         return tuple(_parts(connection, cells))
@@ -177,26 +192,48 @@ def _changed_cells(connection: duckdb.DuckDBPyConnection) -> list[Cell]:
     return [Cell(*row) for row in rows]
 
 
+def _collect_events(connection: duckdb.DuckDBPyConnection, changed: str) -> None:
+    """``events_before`` and ``events_now``: of both versions; ``…_changed``: those that may differ.
+
+    The mart joins tables as long as itself, so what is new of it is read once.
+    """
+    before, columns = f"{_BEFORE}.marts.fct_events", _EVENTS
+    connection.execute(
+        f"""
+        create or replace temp table events_now_changed as
+        select {columns} from marts.fct_events where {changed};
+        create or replace temp view events_now as
+        select {columns} from events_now_changed
+        union all
+        select {columns} from {before} where not {changed};
+        create or replace temp view events_before_changed as
+        select {columns} from {before} where {changed};
+        create or replace temp view events_before as select {columns} from {before}
+        """
+    )
+
+
 def _collect_differences(connection: duckdb.DuckDBPyConnection, cells: Sequence[Cell]) -> None:
     """``restated`` (metric_date, metric, who, part): whose share of which cell changed by what."""
-    connection.execute("create or replace temp table cells (metric_date date, metric varchar)")
-    connection.executemany(
-        "insert into cells values (?, ?)", [[cell.metric_date, cell.metric] for cell in cells]
+    sides = (
+        (-1, {"events": "events_before", "sessions": f"{_BEFORE}.marts.fct_sessions"}),
+        (1, {"events": "events_now", "sessions": "marts.fct_sessions"}),
     )
+    days: dict[str, list[str]] = {}
+    for cell in cells:
+        days.setdefault(cell.metric, []).append(f"date '{cell.metric_date}'")
     shares = " union all ".join(
         f"select '{name}' as metric, metric_date, who,"
         f" cast({sign} * share as decimal(38, 6)) as share"
-        f" from ({metric.shares.format(marts=marts)})"
-        for name, metric in HEADLINE.items()
-        if metric.shares and any(cell.metric == name for cell in cells)
-        for sign, marts in ((-1, f"{_BEFORE}.marts"), (1, "marts"))
+        f" from ({HEADLINE[name].shares.format(**tables)}) where metric_date in ({', '.join(some)})"
+        for name, some in days.items()
+        for sign, tables in sides
     )
     connection.execute(
         f"""
         create or replace temp table restated as
         select metric_date, metric, who, sum(share) as part
         from ({shares})
-        semi join cells using (metric_date, metric)
         group by all
         having sum(share) <> 0
         """
@@ -257,68 +294,60 @@ def _changed(cause: str, before: Basis, now: Basis) -> bool:
 
 
 def _collect_changed_events(connection: duckdb.DuckDBPyConnection) -> None:
-    """``changed_events``: events of one version alone, and those of both that say other things.
+    """``compared``: events that differ between the versions, or changed hands.
 
-    Twice where they changed hands: ``who`` is whose they were and whose they are.
+    ``changed_events``: events of one version alone, and those of both that say other things. Twice
+    where they changed hands: ``who`` is whose they were and whose they are.
     """
-    said = (
-        "event_name, occurred_at, surface, platform, country, is_bot, is_internal, is_interactive,"
-        " is_key_event, revenue, currency, is_authoritative_revenue, channel_signal"
-    )
     row = (
-        "event_key, coalesce(person_id, event_key) as who, session_id, revenue_reporting, source,"
-        f" landing_segment, landing_position, landing_item, row({said}) as said,"
-        " row(revenue, currency, is_authoritative_revenue) as amount"
+        "event_key, coalesce(person_id, event_key) as who, revenue_reporting, source,"
+        f" landing_segment, row({_PLACE}) as place, row({_SAID}) as said"
     )
     connection.execute(
         f"""
-        create or replace temp table changed_events as
+        create or replace temp table compared as
         with
-            before as (
-                select {row} from {_BEFORE}.marts.fct_events
-            ),
-            now as (select {row} from marts.fct_events),
-            compared as (
-                select
-                    coalesce(now.event_key, before.event_key) as event_key,
-                    before.who as who_before,
-                    now.who as who_now,
-                    unnest([before.source, now.source]) as source,
-                    unnest([before.landing_segment, now.landing_segment]) as segment,
-                    before.said is not distinct from now.said
-                    and before.revenue_reporting is distinct from now.revenue_reporting
-                    as is_rate_changed,
-                    before.event_key is not null and now.event_key is not null
-                    and row(before.source, before.landing_segment, before.landing_position,
-                        before.landing_item) is distinct from
-                    row(now.source, now.landing_segment, now.landing_position, now.landing_item)
-                    as is_other_copy,
-                    before.event_key is not null and now.event_key is null as is_gone
-                from before
-                full join now on before.event_key = now.event_key
-                where before.event_key is null
-                    or now.event_key is null
-                    or before.said is distinct from now.said
-                    or before.revenue_reporting is distinct from now.revenue_reporting
-                    or before.landing_position is distinct from now.landing_position
-                    or before.landing_segment is distinct from now.landing_segment
-                    or before.landing_item is distinct from now.landing_item
-            )
+            before as (select {row} from events_before_changed),
+            now as (select {row} from events_now_changed)
+        select
+            coalesce(now.event_key, before.event_key) as event_key,
+            before.who as who_before,
+            now.who as who_now,
+            [before.source, now.source] as sources,
+            [before.landing_segment, now.landing_segment] as segments,
+            before.said is not distinct from now.said
+            and before.revenue_reporting is distinct from now.revenue_reporting as is_rate_changed,
+            before.event_key is not null
+            and now.event_key is not null
+            and before.place is distinct from now.place as is_other_copy,
+            before.event_key is not null and now.event_key is null as is_gone,
+            before.event_key is not null and now.event_key is not null and before.who <> now.who
+            as is_moved,
+            before.event_key is null
+            or now.event_key is null
+            or before.said is distinct from now.said
+            or before.revenue_reporting is distinct from now.revenue_reporting
+            or before.place is distinct from now.place as is_changed
+        from before
+        full join now on before.event_key = now.event_key
+        where is_changed or is_moved;
+        create or replace temp table changed_events as
         select distinct
             compared.event_key,
-            unnest([compared.who_before, compared.who_now]) as who,
-            compared.source,
-            compared.segment,
-            compared.is_rate_changed,
+            unnest([who_before, who_now]) as who,
+            unnest(sources) as source,
+            unnest(segments) as segment,
+            is_rate_changed,
             -- of two copies the other one counts, or one that must not be used came
-            (compared.is_other_copy and records.record_kind = 'event')
-            or (compared.is_gone and records.strip_reason = 'denied_by_copy') as is_duplicate
+            (is_other_copy and records.record_kind = 'event')
+            or (is_gone and records.strip_reason = 'denied_by_copy') as is_duplicate
         from compared
         left join (
             select event_key, record_kind, strip_reason
             from intermediate.int_event_records
             where disposition <> 'duplicate'
         ) as records on compared.event_key = records.event_key
+        where compared.is_changed
         """
     )
 
@@ -326,20 +355,13 @@ def _collect_changed_events(connection: duckdb.DuckDBPyConnection) -> None:
 def _collect_moves(connection: duckdb.DuckDBPyConnection, before: Basis) -> None:
     """``moves`` (one, other): persons between whom identifiers or events went."""
     connection.execute(
-        f"""
+        """
         create or replace temp table moves as
         select old_person_id as one, new_person_id as other
         from marts.ops_identity_changes
         where change_number > $1 and cause not in ('first_seen', 'gone')
         union
-        select before.who, now.who
-        from (
-            select event_key, coalesce(person_id, event_key) as who from {_BEFORE}.marts.fct_events
-        ) as before
-        inner join (
-            select event_key, coalesce(person_id, event_key) as who from marts.fct_events
-        ) as now on before.event_key = now.event_key
-        where before.who <> now.who
+        select who_before, who_now from compared where is_moved
         """,
         [before.last_change],
     )

@@ -26,6 +26,8 @@ STORAGE_VERSION = "v1.0.0"
 
 _CATALOG = "published"
 _PARQUET = "format parquet, compression zstd, row_group_size 122880"
+_ROWS = "rows_to_publish"
+_ROWS_AT_ONCE = 2_000_000
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FULL_MESSAGES = tuple(os.strerror(number).lower() for number in _FULL)
 
@@ -48,24 +50,28 @@ def write_version(
 ) -> Written:
     """Write every file but the manifest into ``folder``, which must lie at its final address.
 
-    A partition whose digest equals the previous version's becomes a hard link to that file.
+    A file whose digest equals one of the previous version's becomes a hard link to that.
 
     Raises:
         UserError: when the disk is full.
     """
     linked: dict[str, File] = {}
-    with full_disk_is_a_user_error(folder):
+    with full_disk_is_a_user_error(folder), _database(connection, folder):
         for done, plan in enumerate(plans):
             progress("writing tables", done, len(plans))
-            linked.update(_write_parquet(connection, folder, plan, previous))
-        _write_database(connection, folder, plans)
+            if plan.partition_time is None:
+                linked |= _write_table(connection, folder, plan, previous)
+            else:
+                linked |= _write_partitions(connection, folder, plan, previous)
         progress("writing tables", len(plans), len(plans))
+    with full_disk_is_a_user_error(folder):
         files = tuple(
             linked.get(path.relative_to(folder).as_posix()) or seal(path, folder)
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         )
-    return Written(files, partitions_linked=len(linked))
+    partitions = {part.path for plan in plans for part in plan.table.partitions}
+    return Written(files, partitions_linked=len(partitions & set(linked)))
 
 
 @contextmanager
@@ -85,78 +91,105 @@ def full_disk_is_a_user_error(folder: Path) -> Iterator[None]:
         raise
 
 
-def _write_parquet(
+@contextmanager
+def _database(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[None]:
+    """analytics.duckdb, attached as long as its tables are written."""
+    target = literal(str(folder / DATABASE))
+    connection.execute(f"attach {target} as {_CATALOG} (storage_version '{STORAGE_VERSION}')")
+    try:
+        connection.execute(f"create schema {_CATALOG}.{SCHEMA}")
+        yield
+        connection.execute(f"checkpoint {_CATALOG}")
+    finally:
+        connection.execute(f"detach {_CATALOG}")
+
+
+def _write_table(
     connection: duckdb.DuckDBPyConnection,
     folder: Path,
     plan: TablePlan,
     previous: tuple[Path, Manifest] | None,
 ) -> dict[str, File]:
-    """Write the parquet files of one table; returns those that are links to older files."""
-    if plan.partition_time is None:
-        path = folder / "parquet" / f"{plan.table.name}.parquet"
-        _copy(connection, plan.select, plan.order, path)
-        return {}
-    linked = {}
+    """Write a table and, from it, its parquet file, which may be a link to the previous one."""
+    name = f"{_CATALOG}.{SCHEMA}.{quote(plan.table.name)}"
+    query = f"from ({plan.select}){_order_by(plan.order)}"
+    connection.execute(f"create table {name} as {query}")
+    _comment(connection, "table", name, plan)
+    path = f"parquet/{plan.table.name}.parquet"
+    file = _link(plan.table.name, plan.table.digest, path, folder, previous)
+    if file is None:
+        _copy(connection, f"from {name}", folder / path)  # sorted as it is
+    return {path: file} if file else {}
+
+
+def _write_partitions(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    plan: TablePlan,
+    previous: tuple[Path, Manifest] | None,
+) -> dict[str, File]:
+    """Write a view over parquet files and those that are not links to the previous version's."""
+    linked, changed = {}, []
     for partition in plan.table.partitions:
-        target = folder / partition.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        file = _link(plan.table.name, partition, target, previous)
+        file = _link(plan.table.name, partition.digest, partition.path, folder, previous)
         if file:
             linked[partition.path] = file
         else:
-            month = f"strftime({quote(plan.partition_time)}, '%Y-%m') = {literal(partition.name)}"
-            _copy(connection, f"from ({plan.select}) where {month}", plan.order, target)
+            changed.append(partition)
+    for some in _at_once(changed):
+        # the mart may join large tables: that is done once for many files
+        rows = plan.rows_within([partition.span for partition in some if partition.span])
+        connection.execute(f"create or replace temp table {_ROWS} as {rows}")
+        for partition in some:
+            spans = [partition.span] if partition.span else []
+            query = f"from {_ROWS} where {plan.within(spans)}{_order_by(plan.order)}"
+            _copy(connection, query, folder / partition.path)
+        connection.execute(f"drop table {_ROWS}")
+    name = f"{_CATALOG}.{SCHEMA}.{quote(plan.table.name)}"
+    connection.execute(f"create view {name} as {_view_query(folder, plan)}")
+    _comment(connection, "view", name, plan)
     return linked
 
 
+def _at_once(partitions: Sequence[Partition]) -> Iterator[list[Partition]]:
+    """Partitions in groups of not many more rows than _ROWS_AT_ONCE."""
+    group: list[Partition] = []
+    for partition in partitions:
+        group.append(partition)
+        if sum(each.rows for each in group) >= _ROWS_AT_ONCE:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
 def _link(
-    table: str, partition: Partition, target: Path, previous: tuple[Path, Manifest] | None
+    table: str, digest: str, path: str, folder: Path, previous: tuple[Path, Manifest] | None
 ) -> File | None:
-    """Link ``target`` to the previous version's file of equal content; None without one."""
+    """Link ``path`` to the previous version's file of equal content; None without one."""
     if previous is None:
         return None
-    folder, manifest = previous
+    older, manifest = previous
     before = manifest.table(table)
-    same = [p for p in before.partitions if p.digest == partition.digest] if before else []
-    files = [file for file in manifest.files if same and file.path == same[0].path]
-    if not files:
+    if before is None:
         return None
-    source = folder / files[0].path
+    same = {part.digest: part.path for part in before.partitions} or {before.digest: path}
+    file = next((file for file in manifest.files if file.path == same.get(digest)), None)
+    if file is None:
+        return None
+    source, target = older / file.path, folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
     # a file somebody damaged is written anew; some file systems have no hard links, then too
     with suppress(OSError):
-        if source.stat().st_size == files[0].bytes:
+        if source.stat().st_size == file.bytes:
             target.hardlink_to(source)
-            return File(partition.path, files[0].bytes, files[0].sha256)
+            return File(path, file.bytes, file.sha256)
     return None
 
 
-def _copy(
-    connection: duckdb.DuckDBPyConnection, query: str, order: Sequence[str], target: Path
-) -> None:
+def _copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    ordered = f"from ({query}){_order_by(order)}"
-    connection.execute(f"copy ({ordered}) to {literal(str(target))} ({_PARQUET})")
-
-
-def _write_database(
-    connection: duckdb.DuckDBPyConnection, folder: Path, plans: Sequence[TablePlan]
-) -> None:
-    """Write analytics.duckdb: tables, views over partitions, descriptions as comments."""
-    target = literal(str(folder / DATABASE))
-    connection.execute(f"attach {target} as {_CATALOG} (storage_version '{STORAGE_VERSION}')")
-    try:
-        connection.execute(f"create schema {_CATALOG}.{SCHEMA}")
-        for plan in plans:
-            name = f"{_CATALOG}.{SCHEMA}.{quote(plan.table.name)}"
-            kind = "table" if plan.partition_time is None else "view"
-            query = f"from ({plan.select}){_order_by(plan.order)}"
-            if plan.partition_time is not None:
-                query = _view_query(folder, plan)
-            connection.execute(f"create {kind} {name} as {query}")
-            _comment(connection, kind, name, plan)
-        connection.execute(f"checkpoint {_CATALOG}")
-    finally:
-        connection.execute(f"detach {_CATALOG}")
+    connection.execute(f"copy ({query}) to {literal(str(target))} ({_PARQUET})")
 
 
 def _view_query(folder: Path, plan: TablePlan) -> str:

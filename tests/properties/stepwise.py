@@ -21,7 +21,7 @@ import duckdb
 from governance.config import dbt_vars, load_config
 from governance.home import Home
 from governance.keys import load_keys
-from orchestration.publishing import publish
+from orchestration.publishing import plan, publish
 from tests.properties.warehouse import MODELS, PROJECT, add_raw, write_raw
 
 
@@ -44,6 +44,7 @@ class Plan:
     variables: dict
     steps: list[Step]
     project: Path = PROJECT
+    large_month: int = plan.LARGE_MONTH  # rows from which on events are published by days
 
 
 STRATEGIES = """
@@ -52,16 +53,16 @@ STRATEGIES = """
 """
 
 
-def run(folder: Path, plan: Plan) -> list[dict[str, dict]]:
+def run(folder: Path, todo: Plan) -> list[dict[str, dict]]:
     """Build step by step; returns per step what was done for each model."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "plan.pickle").write_bytes(pickle.dumps(plan))
+    (folder / "plan.pickle").write_bytes(pickle.dumps(todo))
     done = subprocess.run(
         [sys.executable, "-m", "tests.properties.stepwise", str(folder)],
         env=os.environ
         | {
-            "THROUGHLINE_HOME": str(plan.home),
-            "THROUGHLINE_WAREHOUSE": str(Home(plan.home).warehouse),
+            "THROUGHLINE_HOME": str(todo.home),
+            "THROUGHLINE_WAREHOUSE": str(Home(todo.home).warehouse),
             "PYTHONPATH": str(PROJECT.parent),
             "DO_NOT_TRACK": "1",
         },
@@ -77,14 +78,15 @@ def main(folder: Path) -> None:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    plan: Plan = pickle.loads((folder / "plan.pickle").read_bytes())
-    home, told, manifest, variables = Home(plan.home), [], None, plan.variables
+    todo: Plan = pickle.loads((folder / "plan.pickle").read_bytes())
+    home, told, manifest, variables = Home(todo.home), [], None, todo.variables
+    plan.LARGE_MONTH = todo.large_month
     options = [
-        *("--project-dir", str(plan.project), "--profiles-dir", str(plan.project)),
+        *("--project-dir", str(todo.project), "--profiles-dir", str(todo.project)),
         *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
         *("--log-level-file", "none", "--quiet", "--vars"),
     ]
-    for number, step in enumerate(plan.steps, start=1):
+    for number, step in enumerate(todo.steps, start=1):
         if step.config:
             home.config.write_text(step.config, encoding="utf-8")
             step.variables = dbt_vars(load_config(home))

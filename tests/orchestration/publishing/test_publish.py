@@ -13,7 +13,14 @@ import pytest
 
 from governance.errors import UserError, WarehouseBusyError
 from governance.warehouse import warehouse_lock
-from orchestration.publishing import current_version, read_manifest, rollback, versions
+from orchestration.publishing import (
+    current_version,
+    plan,
+    read_manifest,
+    rollback,
+    versions,
+    writer,
+)
 
 Read = Callable[[str], list[tuple]]
 
@@ -159,6 +166,75 @@ def test_unchanged_months_are_hard_links_and_the_touched_one_is_written(shop) ->
     assert inode(first.version, "2026-03") != inode(second.version, "2026-03")
 
 
+def test_a_large_month_is_published_by_days(
+    shop, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """February and March have 672 and 744 events, April 584."""
+    monkeypatch.setattr(plan, "LARGE_MONTH", 700)
+    first = shop.publish()
+    folder = shop.folder / first.version / "parquet/fct_events"
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")}
+    days = {f"occurred_month=2026-03/{day:02}.parquet" for day in range(1, 32)}
+    assert names == days | {f"occurred_month=2026-{month}/part.parquet" for month in ("02", "04")}
+    shop.execute(
+        "update marts.fct_events set revenue_reporting = -1 where occurred_at::date = '2026-03-09'"
+    )
+    second = shop.publish()
+    assert (second.partitions_written, second.partitions_linked) == (1, 32)
+    assert read(
+        "select count(*), count(distinct event_id), count(*) filter (revenue_reporting = -1)"
+        " from marts.fct_events"
+    ) == [(2000, 2000, 24)]
+    # a month that has become large gives up its file
+    monkeypatch.setattr(plan, "LARGE_MONTH", 600)
+    shop.execute("update marts.rpt_daily set persons = 9")
+    third = shop.publish()
+    assert (third.partitions_written, third.partitions_linked) == (28, 32)
+    assert read("select count(*), count(distinct event_id) from marts.fct_events") == [(2000, 2000)]
+
+
+def test_many_partitions_are_written_a_few_at_a_time(
+    shop, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "LARGE_MONTH", 0)
+    monkeypatch.setattr(writer, "_ROWS_AT_ONCE", 100)
+    shop.publish()
+    by_day = (
+        "select occurred_at::date, count(*), sum(revenue_reporting) from {} group by 1 order by 1"
+    )
+    with duckdb.connect(str(shop.home.warehouse), read_only=True) as connection:
+        wanted = connection.execute(by_day.format("marts.fct_events")).fetchall()
+    assert read(by_day.format("marts.fct_events")) == wanted
+    assert len(wanted) == 84
+
+
+def test_an_unchanged_table_is_a_hard_link_too(shop) -> None:
+    first = shop.publish()
+    shop.execute("update marts.rpt_daily set persons = 50")
+    second = shop.publish()
+
+    def inode(version: str, table: str) -> int:
+        return (shop.folder / version / f"parquet/{table}.parquet").stat().st_ino
+
+    assert inode(first.version, "dim_persons") == inode(second.version, "dim_persons")
+    assert inode(first.version, "rpt_daily") != inode(second.version, "rpt_daily")
+
+
+def test_a_table_lies_by_time_where_that_is_asked_for(
+    shop, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "SORTED_BY", {"rpt_daily": ("persons",)})
+    shop.execute("update marts.rpt_daily set persons = -persons")
+    shop.publish()
+    downwards = [(-8,), (-6,), (-4,), (-2,), (0,)]
+    assert read("select persons from marts.rpt_daily") == downwards
+    parquet = shop.folder / "current/parquet/rpt_daily.parquet"
+    assert (
+        duckdb.sql(f"select persons from '{parquet}'".replace("shop's", "shop''s")).fetchall()
+        == downwards
+    )
+
+
 def test_a_damaged_old_partition_is_written_anew(shop, read: Read) -> None:
     first = shop.publish()
     path = shop.folder / first.version / "parquet/fct_events/occurred_month=2026-02/part.parquet"
@@ -276,7 +352,7 @@ def _publish_in_a_child(shop, prologue: str) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize(
     "prologue",
     [
-        "writer._write_database = die",
+        "writer._write_table = die",
         "publication.write_manifest = die",
         "store.switch = die",
         "store._write_history = die",
@@ -335,7 +411,7 @@ def test_an_interrupt_removes_the_unfinished_version(shop, monkeypatch: pytest.M
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("orchestration.publishing.writer._write_database", interrupted)
+        patched.setattr("orchestration.publishing.writer._write_table", interrupted)
         with pytest.raises(KeyboardInterrupt):
             shop.publish()
     assert shop.names() == {first.version}
