@@ -33,6 +33,13 @@ from orchestration.publishing.plan import (
 from orchestration.publishing.writer import full_disk_is_a_user_error, write_version
 
 _log = logging.getLogger(__name__)
+# Other columns or no such table; files that are gone, or cut.
+_NOT_COMPARABLE = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.IOException,
+    duckdb.InvalidInputException,
+)
 
 Outcome = Literal["published", "unchanged", "held_back"]
 
@@ -157,7 +164,7 @@ def _restate(
         parts = restating.restate(
             connection, database, before, now, changed=_changed_events(home, draft)
         )
-    except (duckdb.BinderException, duckdb.CatalogException, duckdb.IOException) as error:
+    except _NOT_COMPARABLE as error:
         # a version of another program, or damaged: what is new is published all the same
         _log.warning("%s can not be compared with what was published before: %s", version, error)
         return None

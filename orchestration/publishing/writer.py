@@ -137,13 +137,12 @@ def _write_partitions(
         else:
             changed.append(partition)
     for some in _at_once(changed):
-        # the mart may join large tables: that is done once for many files
+        # the mart may join large tables: they are joined, and sorted, once for many files
         rows = plan.rows_within([partition.span for partition in some if partition.span])
-        connection.execute(f"create or replace temp table {_ROWS} as {rows}")
+        connection.execute(f"create or replace temp table {_ROWS} as {rows}{_order_by(plan.order)}")
         for partition in some:
-            spans = [partition.span] if partition.span else []
-            query = f"from {_ROWS} where {plan.within(spans)}{_order_by(plan.order)}"
-            _copy(connection, query, folder / partition.path)
+            mine = plan.within([partition.span] if partition.span else [])
+            _copy(connection, f"from {_ROWS} where {mine}", folder / partition.path)
         connection.execute(f"drop table {_ROWS}")
     name = f"{_CATALOG}.{SCHEMA}.{quote(plan.table.name)}"
     connection.execute(f"create view {name} as {_view_query(folder, plan)}")

@@ -90,7 +90,9 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     steps[RECONFIGURED].variables = changed
     how = run(root / "stepwise", plan)
 
-    again = from_nothing(home, root / "again", Step([], last.overrides, last.rates), changed)
+    # in slices, as a home of millions is
+    at_once = changed | {"tl_slice_rows": 100}
+    again = from_nothing(home, root / "again", Step([], last.overrides, last.rates), at_once)
     manifest = root / "stepwise" / "target" / "manifest.json"
     last_segment = one_more["segment"]
     return Built(home, manifest, home.warehouse, again.warehouse, how, last_segment, size.lives)

@@ -32,6 +32,7 @@ from governance.warehouse import open_warehouse, warehouse_lock
 from orchestration.cli.entry import run as throughline
 from orchestration.publishing import publish, versions
 from orchestration.publishing.basis import Basis, basis_of
+from orchestration.publishing.relocation import relocate
 from orchestration.publishing.restating import Part, Share, restate, to_the_cent
 from tests.properties.configured import configure, configured_home
 from tests.properties.lives import variables
@@ -397,6 +398,29 @@ def test_code_is_a_cause_only_when_a_model_is_another_one(told: Told) -> None:
     # the time-out changed since the first version, and with it the models
     causes = {part.cause for part in compare_again(told, other())}
     assert causes == {"configuration"}
+
+
+def test_a_damaged_version_before_stops_nothing(told: Told, tmp_path: Path) -> None:
+    home = Home(shutil.copytree(told.home.root, tmp_path / "home", symlinks=True))
+    relocate(home)
+    for file in (home.published / "analyst" / told.names[-1] / "parquet/fct_events").rglob("*.*"):
+        file.chmod(0o644)
+        file.write_bytes(b"cut")
+    with duckdb.connect(str(home.warehouse)) as con:
+        con.execute("update marts.rpt_metrics_daily set new_persons = new_persons + 7")
+    report = publish(
+        home,
+        load_config(home),
+        load_keys(home),
+        dbt_manifest=told.folder / "stepwise/target/manifest.json",
+        run_id="after the damage",
+        now=datetime(2026, 8, 1, tzinfo=UTC),
+    )
+    assert (report.outcome, report.restated) == ("published", None)
+    with duckdb.connect(str(report.path), read_only=True) as con:
+        (events,) = con.execute("select count(*) from marts.fct_events").fetchone() or (0,)
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        assert con.execute("select count(*) from marts.fct_events").fetchall() == [(events,)]
 
 
 def test_what_no_record_explains_is_said_to_be_unexplained(told: Told) -> None:

@@ -31,7 +31,7 @@
 {#- As touched_rows() in a model with `since`: of a touched key the rows from its time on. `at`: the column with the
     time; then the columns of the key; `near`: the column with what the model calls near, if the relation has one. -#}
 {%- macro touched_rows_since(relation, at) -%}
-/* increment: {{ rows_since(relation, at, varargs, 'rows.*', ':increment */ ' ~ relation ~ ' /* increment:', kwargs.get('near')) }} :increment */
+/* increment: {{ rows_since(relation, at, varargs, 'rows.*', ':increment */ ' ~ in_slices(relation, at) ~ ' /* increment:', kwargs.get('near')) }} :increment */
 {%- endmacro -%}
 
 {#- Rows of touched keys from their times on, in two parts: of most keys they are the latest rows, which lie together;

@@ -10,7 +10,8 @@
     input with one row to a key, without which there is none here. `since` names a column with a time: touched() then
     ends in one, and of a touched key only the rows from that time on are computed and exchanged. `near` names another
     column, by which rows of the key are found faster than by the key itself: touched() then ends in what it is, or may
-    be, in the rows that stand and in those that come. increments.models says what was done and why. -#}
+    be, in the rows that stand and in those that come. `slices_of`: all rows are computed a slice at a time (slices.sql).
+    increments.models says what was done and why. -#}
 {%- materialization by_key, adapter='duckdb' -%}
     {{ return(build_tracked(config.require('key'), is_by_key=true)) }}
 {%- endmaterialization -%}
@@ -85,7 +86,11 @@
 
 {%- macro build_from_nothing(target, existing, record, reason) -%}
     {%- if existing is not none -%} {%- do adapter.drop_relation(existing) -%} {%- endif -%}
-    {%- call statement('create') -%} {{ create_table_as(false, target, sql) }} {%- endcall -%}
+    {%- set parts = slices(target) -%}
+    {%- call statement('create') -%} {{ create_table_as(false, target, in_slice(sql, parts[0])) }} {%- endcall -%}
+    {%- for part in parts[1:] -%}
+        {%- call statement('slice') -%} insert into {{ target }} by name {{ in_slice(sql, part) }} {%- endcall -%}
+    {%- endfor -%}
     {%- call statement('changes') -%}
         create or replace table increments.{{ target.identifier }} as
         select cast(1 as tinyint) as _sign, cast(0 as bigint) as _version, * from {{ target }} limit 0
@@ -122,9 +127,10 @@
         {%- if new.touched == 0 -%} {{ return(new) }} {%- endif -%}
     {%- endif -%}
 
+    {%- set parts = slices(target) if reason else [none] -%}
     {%- call statement('compare') -%}
         create or replace temp table fresh as from {{ target }} limit 0;
-        insert into fresh by name {{ query }};
+        {% for part in parts -%} insert into fresh by name {{ in_slice(query, part) }}; {% endfor %}
         create or replace temp table stale as
         {{ rows_that_stand(target, key, record, reason) }}
         {% if config.get('keeps_vanished') %} semi join fresh on {{ same_key('target', 'fresh', key) }} {%- endif %};

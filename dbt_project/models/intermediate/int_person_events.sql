@@ -1,4 +1,4 @@
-{{ config(materialized='by_key', key='event_key', since='occurred_at', near='person_id') }}
+{{ config(materialized='by_key', key='event_key', since='occurred_at', near='person_id', slices_of='int_events') }}
 
 select
     events.event_key,
