@@ -2,7 +2,7 @@
 
     marts.* --(class of each column)--> published/analyst/<version>/
                                             analytics.duckdb   marts as tables, fct_events as a view
-                                            parquet/           a file a table, of events a month or day
+                                            parquet/           a file a table, events by month, day
                                             manifest.json      run, data_until, rows, sha256
                                         published/analyst/current -> <version>   one atomic rename
 

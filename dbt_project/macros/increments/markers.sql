@@ -29,9 +29,11 @@
 {%- endmacro -%}
 
 {#- As touched_rows() in a model with `since`: of a touched key the rows from its time on. `at`: the column with the
-    time; then the columns of the key; `near`: the column with what the model calls near, if the relation has one. -#}
+    time; then the columns of the key; `near`: the column with what the model calls near, if the relation has one;
+    `sliced`: it is cut when all rows are computed (slices.sql). -#}
 {%- macro touched_rows_since(relation, at) -%}
-/* increment: {{ rows_since(relation, at, varargs, 'rows.*', ':increment */ ' ~ in_slices(relation, at) ~ ' /* increment:', kwargs.get('near')) }} :increment */
+{%- set full = in_slices(relation, at) if kwargs.get('sliced') else relation -%}
+/* increment: {{ rows_since(relation, at, varargs, 'rows.*', ':increment */ ' ~ full ~ ' /* increment:', kwargs.get('near')) }} :increment */
 {%- endmacro -%}
 
 {#- Rows of touched keys from their times on, in two parts: of most keys they are the latest rows, which lie together;

@@ -10,7 +10,7 @@
     input with one row to a key, without which there is none here. `since` names a column with a time: touched() then
     ends in one, and of a touched key only the rows from that time on are computed and exchanged. `near` names another
     column, by which rows of the key are found faster than by the key itself: touched() then ends in what it is, or may
-    be, in the rows that stand and in those that come. `slices_of`: all rows are computed a slice at a time (slices.sql).
+    be, in the rows that stand and in those that come. `slices_of`: all rows are computed a slice at a time (increments/slices.sql).
     increments.models says what was done and why. -#}
 {%- materialization by_key, adapter='duckdb' -%}
     {{ return(build_tracked(config.require('key'), is_by_key=true)) }}

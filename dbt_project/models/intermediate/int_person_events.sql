@@ -28,13 +28,15 @@ select
     events.screen,
     events.scroll_percent,
     {{ dimension_values('events') }} as dimension_values
-from {{ touched_rows_since(ref('int_events'), 'occurred_at', 'event_key') }} as events
+from {{ touched_rows_since(ref('int_events'), 'occurred_at', 'event_key', sliced=true) }} as events
 inner join
-    {{ touched_rows_since(ref('int_event_persons'), 'occurred_at', 'event_key', near='person_id') }} as persons
+    {{ touched_rows_since(ref('int_event_persons'), 'occurred_at', 'event_key', near='person_id', sliced=true) }}
+    as persons
     on events.event_key = persons.event_key
 left join {{ ref('int_internal_persons') }} as internal on persons.person_id = internal.person_id
 left join
-    {{ touched_rows_since(ref('int_event_sessions'), 'occurred_at', 'event_key', near='person_id') }} as sessions
+    {{ touched_rows_since(ref('int_event_sessions'), 'occurred_at', 'event_key', near='person_id', sliced=true) }}
+    as sessions
     on events.event_key = sessions.event_key
 left join {{ ref('int_session_channels') }} as channels on sessions.session_id = channels.session_id
 where persons.person_id is not null

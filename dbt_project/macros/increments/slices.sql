@@ -1,11 +1,11 @@
 {#- Joins of tables as long as all events take more memory than there may be, and DuckDB 1.5 does not always write to
     the disk what does not fit. A model by key that names an input (`slices_of`, of the same schema) is computed in
-    slices of the times of that input's rows when all its rows are: what it reads by touched_rows_since() is cut alike,
-    so that each row finds in its slice what it is joined with. Rows come in the order of time, slice by slice. -#}
+    slices of the times of that input's rows when all its rows are: what it reads by touched_rows_since(sliced=true) is
+    cut alike, so that each row finds in its slice what it is joined with. Rows come in the order of time, slice by
+    slice. -#}
 
 {#- A relation that is cut, in the model's SQL: all of it until in_slice() says which part. -#}
 {%- macro in_slices(relation, at) -%}
-    {%- if not config.get('slices_of') -%} {{ return(relation) }} {%- endif -%}
     {{ return(
         '/* slice: (select * from :slice */ ' ~ relation ~ ' /* slice: where ' ~ at ~ ' >= __slice_from__ and ' ~ at
         ~ ' < __slice_until__) :slice */'
