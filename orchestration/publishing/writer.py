@@ -27,7 +27,7 @@ STORAGE_VERSION = "v1.0.0"
 _CATALOG = "published"
 _PARQUET = "format parquet, compression zstd, row_group_size 122880"
 _ROWS = "rows_to_publish"
-_ROWS_AT_ONCE = 2_000_000
+_ROWS_AT_ONCE = 500_000
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FULL_MESSAGES = tuple(os.strerror(number).lower() for number in _FULL)
 
