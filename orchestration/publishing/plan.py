@@ -49,43 +49,6 @@ class TablePlan:
     order: tuple[str, ...]
     partition_time: str | None
 
-    def within(self, spans: Sequence[tuple[date, date]]) -> str:
-        """The condition of a partitioned table's rows in ``spans`` of days."""
-        return within(self.partition_time or "", spans)
-
-    def rows_within(self, spans: Sequence[tuple[date, date]]) -> str:
-        """SQL of the published rows in ``spans`` of days."""
-        # inside: of rows that are not wanted nothing is masked
-        return f"{self.select} where {self.within(spans)}"
-
-
-def within(time: str, spans: Sequence[tuple[date, date]]) -> str:
-    """SQL that is true of times in one of ``spans``: first day, and the day after the last."""
-    ways = [
-        f"{quote(time)} >= timestamp '{first}' and {quote(time)} < timestamp '{end}'"
-        for first, end in _joined(spans)
-    ]
-    return f"({' or '.join(ways)})" if ways else "false"
-
-
-def changed_spans(table: Table, before: Table) -> list[tuple[date, date]]:
-    """The days outside of which both versions of a partitioned table have equal rows."""
-    old, new = ({part.digest: part for part in each.partitions} for each in (before, table))
-    changed = [*(old[digest] for digest in old.keys() - new.keys())]
-    changed += [new[digest] for digest in new.keys() - old.keys()]
-    return _joined([part.span for part in changed if part.span])
-
-
-def _joined(spans: Sequence[tuple[date, date]]) -> list[tuple[date, date]]:
-    """``spans`` in order, those that touch or overlap made one."""
-    found: list[tuple[date, date]] = []
-    for first, end in sorted(spans):
-        if found and first <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
-        else:
-            found.append((first, end))
-    return found
-
 
 def plan_tables(
     connection: duckdb.DuckDBPyConnection, marts: Sequence[ModelDoc], progress: Progress

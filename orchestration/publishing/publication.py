@@ -25,11 +25,10 @@ from orchestration.publishing.plan import (
     EVENTS,
     PARTITIONED_BY,
     TablePlan,
-    changed_spans,
     content_digest,
     plan_tables,
-    within,
 )
+from orchestration.publishing.spans import changed_spans, within
 from orchestration.publishing.writer import full_disk_is_a_user_error, write_version
 
 _log = logging.getLogger(__name__)
@@ -174,11 +173,11 @@ def _restate(
 
 def _changed_events(home: Home, draft: Manifest) -> str:
     """The condition of the times in which events may differ from the current version's."""
-    before = store.current_manifest(home)
-    one, other = (each.table(EVENTS) if each else None for each in (before, draft))
-    if one is None or other is None:
+    current = store.current_manifest(home)
+    before, now = (each.table(EVENTS) if each else None for each in (current, draft))
+    if before is None or now is None:
         return "true"
-    return within(PARTITIONED_BY[EVENTS][0], changed_spans(other, one))
+    return within(PARTITIONED_BY[EVENTS][0], changed_spans(before, now))
 
 
 def _replanned(

@@ -22,6 +22,7 @@ from typing import Literal, get_args
 
 import duckdb
 
+from orchestration.publishing import event_changes
 from orchestration.publishing.basis import LOG, Basis
 from orchestration.publishing.headline import HEADLINE
 from orchestration.publishing.policy import literal
@@ -40,13 +41,6 @@ CAUSES: tuple[Cause, ...] = get_args(Cause)
 MODEL = "ops_restatements"
 _CENT = Decimal("0.01")
 _BEFORE = "before_this"  # the previous version's database
-# What an event says, besides in whose name and at what rate; and where it was read.
-_SAID = (
-    "event_name, occurred_at, surface, platform, country, is_bot, is_internal, is_interactive,"
-    " is_key_event, revenue, currency, is_authoritative_revenue, channel_signal"
-)
-_PLACE = "source, landing_segment, landing_position, landing_item"
-_EVENTS = f"event_key, person_id, occurred_date, revenue_reporting, {_PLACE}, {_SAID}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +96,12 @@ def restate(
         cells = _changed_cells(connection)
         if not cells:
             return ()
-        _collect_events(connection, changed)
+        event_changes.collect_events(connection, f"{_BEFORE}.marts.fct_events", changed)
         _collect_differences(connection, cells)
         _collect_touched(connection, before, now)
         return tuple(_parts(connection, cells))
     finally:
+        event_changes.forget(connection)
         connection.execute(f"detach {_BEFORE}")
 
 
@@ -192,27 +187,6 @@ def _changed_cells(connection: duckdb.DuckDBPyConnection) -> list[Cell]:
     return [Cell(*row) for row in rows]
 
 
-def _collect_events(connection: duckdb.DuckDBPyConnection, changed: str) -> None:
-    """``events_before`` and ``events_now``: of both versions; ``…_changed``: those that may differ.
-
-    The mart joins tables as long as itself, so what is new of it is read once.
-    """
-    before, columns = f"{_BEFORE}.marts.fct_events", _EVENTS
-    connection.execute(
-        f"""
-        create or replace temp table events_now_changed as
-        select {columns} from marts.fct_events where {changed};
-        create or replace temp view events_now as
-        select {columns} from events_now_changed
-        union all
-        select {columns} from {before} where not {changed};
-        create or replace temp view events_before_changed as
-        select {columns} from {before} where {changed};
-        create or replace temp view events_before as select {columns} from {before}
-        """
-    )
-
-
 def _collect_differences(connection: duckdb.DuckDBPyConnection, cells: Sequence[Cell]) -> None:
     """``restated`` (metric_date, metric, who, part): whose share of which cell changed by what."""
     sides = (
@@ -242,7 +216,7 @@ def _collect_differences(connection: duckdb.DuckDBPyConnection, cells: Sequence[
 
 def _collect_touched(connection: duckdb.DuckDBPyConnection, before: Basis, now: Basis) -> None:
     """``touched`` (who, cause, place): all causes of everybody whose share changed."""
-    _collect_changed_events(connection)
+    event_changes.collect_changed_events(connection)
     _collect_moves(connection, before)
     _collect_overridden(connection, before, now)
     everybody = [cause for cause in ("code", "configuration") if _changed(cause, before, now)]
@@ -291,65 +265,6 @@ def _changed(cause: str, before: Basis, now: Basis) -> bool:
     if cause == "code":
         return before.code != now.code
     return before.configuration != now.configuration
-
-
-def _collect_changed_events(connection: duckdb.DuckDBPyConnection) -> None:
-    """``compared``: events that differ between the versions, or changed hands.
-
-    ``changed_events``: events of one version alone, and those of both that say other things. Twice
-    where they changed hands: ``who`` is whose they were and whose they are.
-    """
-    row = (
-        "event_key, coalesce(person_id, event_key) as who, revenue_reporting, source,"
-        f" landing_segment, row({_PLACE}) as place, row({_SAID}) as said"
-    )
-    connection.execute(
-        f"""
-        create or replace temp table compared as
-        with
-            before as (select {row} from events_before_changed),
-            now as (select {row} from events_now_changed)
-        select
-            coalesce(now.event_key, before.event_key) as event_key,
-            before.who as who_before,
-            now.who as who_now,
-            [before.source, now.source] as sources,
-            [before.landing_segment, now.landing_segment] as segments,
-            before.said is not distinct from now.said
-            and before.revenue_reporting is distinct from now.revenue_reporting as is_rate_changed,
-            before.event_key is not null
-            and now.event_key is not null
-            and before.place is distinct from now.place as is_other_copy,
-            before.event_key is not null and now.event_key is null as is_gone,
-            before.event_key is not null and now.event_key is not null and before.who <> now.who
-            as is_moved,
-            before.event_key is null
-            or now.event_key is null
-            or before.said is distinct from now.said
-            or before.revenue_reporting is distinct from now.revenue_reporting
-            or before.place is distinct from now.place as is_changed
-        from before
-        full join now on before.event_key = now.event_key
-        where is_changed or is_moved;
-        create or replace temp table changed_events as
-        select distinct
-            compared.event_key,
-            unnest([who_before, who_now]) as who,
-            unnest(sources) as source,
-            unnest(segments) as segment,
-            is_rate_changed,
-            -- of two copies the other one counts, or one that must not be used came
-            (is_other_copy and records.record_kind = 'event')
-            or (is_gone and records.strip_reason = 'denied_by_copy') as is_duplicate
-        from compared
-        left join (
-            select event_key, record_kind, strip_reason
-            from intermediate.int_event_records
-            where disposition <> 'duplicate'
-        ) as records on compared.event_key = records.event_key
-        where compared.is_changed
-        """
-    )
 
 
 def _collect_moves(connection: duckdb.DuckDBPyConnection, before: Basis) -> None:

@@ -17,6 +17,7 @@ from governance.progress import Progress
 from orchestration.publishing.manifest import File, Manifest, Partition
 from orchestration.publishing.plan import TablePlan
 from orchestration.publishing.policy import literal, quote
+from orchestration.publishing.spans import spans_of, within
 from orchestration.publishing.store import DATABASE, sync_folder
 
 SCHEMA = "marts"
@@ -62,7 +63,7 @@ def write_version(
             if plan.partition_time is None:
                 linked |= _write_table(connection, folder, plan, previous)
             else:
-                linked |= _write_partitions(connection, folder, plan, previous)
+                linked |= _write_partitions(connection, folder, plan, plan.partition_time, previous)
         progress("writing tables", len(plans), len(plans))
     with full_disk_is_a_user_error(folder):
         files = tuple(
@@ -126,6 +127,7 @@ def _write_partitions(
     connection: duckdb.DuckDBPyConnection,
     folder: Path,
     plan: TablePlan,
+    time: str,
     previous: tuple[Path, Manifest] | None,
 ) -> dict[str, File]:
     """Write a view over parquet files and those that are not links to the previous version's."""
@@ -138,10 +140,10 @@ def _write_partitions(
             changed.append(partition)
     for some in _at_once(changed):
         # the mart may join large tables: they are joined, and sorted, once for many files
-        rows = plan.rows_within([partition.span for partition in some if partition.span])
-        connection.execute(f"create or replace temp table {_ROWS} as {rows}{_order_by(plan.order)}")
+        rows = f"{plan.select} where {within(time, spans_of(some))}{_order_by(plan.order)}"
+        connection.execute(f"create or replace temp table {_ROWS} as {rows}")
         for partition in some:
-            mine = plan.within([partition.span] if partition.span else [])
+            mine = within(time, spans_of([partition]))
             _copy(connection, f"from {_ROWS} where {mine}", folder / partition.path)
         connection.execute(f"drop table {_ROWS}")
     name = f"{_CATALOG}.{SCHEMA}.{quote(plan.table.name)}"

@@ -383,7 +383,11 @@ def compare_again(told: Told, change: Callable[[Basis], Basis]) -> tuple[Part, .
         before, now = (basis_of(con, told.names[number]) for number in (0, -1))
         assert before is not None
         assert now is not None
-        return restate(con, path, change(before), now)
+        parts = restate(con, path, change(before), now)
+        kept = con.execute("select table_name from duckdb_tables() where temporary").fetchall()
+        # nothing as long as all events
+        assert {name for (name,) in kept} <= {"cells", "restated", "touched", "moves", "overridden"}
+        return parts
 
 
 def test_code_is_a_cause_only_when_a_model_is_another_one(told: Told) -> None:

@@ -16,6 +16,10 @@
 {%- macro slices(target) -%}
     {%- set input, cuts = config.get('slices_of'), [] -%}
     {%- if input -%}
+        {%- if '__slice_from__' not in sql -%}
+            {#- every slice would hold everything -#}
+            {{ exceptions.raise_compiler_error(this.identifier ~ ' has slices_of, but reads nothing with sliced=true.') }}
+        {%- endif -%}
         {%- set relation = target.incorporate(path={'identifier': input}) -%}
         {%- set number = increment_counts([relation])[0] // (var('tl_slice_rows') | int) + 1 -%}
         {%- set shares = [] -%}
