@@ -11,13 +11,14 @@ each, and fails where the run takes longer than the budget allows at ten times t
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from itertools import pairwise
 
 import duckdb
 
 from governance.home import Home
-from tests.benchmarks.bench_increments import EVENTS_PER_PERSON, INCREMENT, columns
+from tests.benchmarks.bench_increments import EVENTS_PER_PERSON, INCREMENT, columns, write_load
 from tests.benchmarks.commands import Spent, fresh_home, say, throughline
 
 BUDGET_GROWTH = 1.2
@@ -70,22 +71,8 @@ def land(home: Home, name: str, first: int, events: int, persons: int) -> None:
 
 def remember(home: Home, events: int, persons: int) -> None:
     """Write the history into the raw tables, with what a load notes of it."""
-    rows = columns(0, events, persons, now=False)
     with duckdb.connect(str(home.warehouse)) as con:
-        con.execute(
-            f"insert into raw.events by name select *, '{HISTORY}' as _dlt_load_id from ({rows})"
-        )
-        told = "source, segment, generation, 0 as from_offset, 1 as to_offset"
-        con.execute(
-            f"insert into raw.segments by name select {told}, 1 as size_bytes, '' as head_digest,"
-            " count(*) as lines, count(*) as accepted, 0 as stripped, 0 as quarantined,"
-            " max(received_at) as max_received_at, _dlt_load_id"
-            f" from raw.events where _dlt_load_id = '{HISTORY}' group by all"
-        )
-        con.execute(
-            f"insert into raw.receipts by name select {told}, receipt_hour, count(*) as records,"
-            f" _dlt_load_id from raw.events where _dlt_load_id = '{HISTORY}' group by all"
-        )
+        write_load(con, columns(0, events, persons, now=False), HISTORY)
         con.execute(
             f"insert into raw._dlt_loads by name select '{HISTORY}' as load_id, 0 as status,"
             " schema_name, inserted_at, schema_version_hash from raw._dlt_loads limit 1"
@@ -109,6 +96,9 @@ def measure(events: int, memory: str) -> Spent:
             land(home, f"more{number}", events + number * INCREMENT, INCREMENT, persons)
             took[f"{INCREMENT:,} events more"] = throughline(home, "run", "hourly")
         took["nothing more"] = throughline(home, "run", "hourly")
+        manifest = json.loads((home.published / "analyst/current/manifest.json").read_bytes())
+    shown = next(table["rows"] for table in manifest["tables"] if table["name"] == "fct_events")
+    assert shown == events + 3 * INCREMENT, f"{shown:,} events were published"
     for name, spent in took.items():
         say(
             f"hourly run, {events:,} events, {name}: seconds",

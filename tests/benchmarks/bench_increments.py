@@ -132,17 +132,28 @@ def columns(first: int, events: int, persons: int, *, now: bool) -> str:
 
 
 def load(home: Home, rows: str, load_id: str) -> None:
-    """What a load leaves in the raw tables."""
+    """What a load leaves in raw tables that a test made."""
     with duckdb.connect(str(home.warehouse)) as con:
-        con.execute(
-            f"insert into raw.events by name select *, '{load_id}' as _dlt_load_id from ({rows})"
-        )
-        con.execute(
-            "insert into raw.segments select source, segment, 1, 0, 1, 1, '', 1, 1, 0, 0,"
-            f" max(received_at), '{load_id}' from raw.events where _dlt_load_id = '{load_id}'"
-            " group by all"
-        )
+        write_load(con, rows, load_id)
         con.execute("insert into raw._dlt_loads values (?, 0)", [load_id])
+
+
+def write_load(con: duckdb.DuckDBPyConnection, rows: str, load_id: str) -> None:
+    """``rows`` of raw.events, and what a load notes of them but that it was finished."""
+    place = "source, segment, generation, 0 as from_offset, 1 as to_offset"
+    mine = f"_dlt_load_id from raw.events where _dlt_load_id = '{load_id}' group by all"
+    con.execute(
+        f"insert into raw.events by name select *, '{load_id}' as _dlt_load_id from ({rows})"
+    )
+    con.execute(
+        f"insert into raw.segments by name select {place}, 1 as size_bytes, '' as head_digest,"
+        " count(*) as lines, count(*) as accepted, 0 as stripped, 0 as quarantined,"
+        f" max(received_at) as max_received_at, {mine}"
+    )
+    con.execute(
+        f"insert into raw.receipts by name select {place}, receipt_hour,"
+        f" count(*) as records, {mine}"
+    )
 
 
 def built(home: Home, target: Path) -> Took:
