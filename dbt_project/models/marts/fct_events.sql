@@ -73,6 +73,13 @@ select
     events.landing_item,
     events.receipt_id
 from {{ ref('int_events') }} as events
-left join {{ ref('int_event_persons') }} as persons on events.event_key = persons.event_key
+-- an event has one time, wherever it stands: with it in the joins, of some days only these days are read
+left join
+    {{ ref('int_event_persons') }} as persons
+    on events.event_key = persons.event_key
+    and events.occurred_at = persons.occurred_at
 left join {{ ref('int_internal_persons') }} as internal on persons.person_id = internal.person_id
-left join {{ ref('int_event_sessions') }} as sessions on events.event_key = sessions.event_key
+left join
+    {{ ref('int_event_sessions') }} as sessions
+    on events.event_key = sessions.event_key
+    and events.occurred_at = sessions.occurred_at

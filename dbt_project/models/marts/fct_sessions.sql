@@ -58,7 +58,13 @@ with
             arg_min_null(surface, position) filter (is_interactive) as surface,
             arg_min_null(platform, position) filter (is_interactive) as platform,
             arg_min(country, position) as country,
-            array_to_string(list_sort(list_distinct(list(surface) filter (is_interactive))), ',') as surfaces,
+            -- of the four there are, in order; a list of each session's events would not fit into the memory
+            concat_ws(
+                ','
+                {%- for surface in ['backend', 'mobile', 'other', 'web'] %}
+                    , case when bool_or(surface = '{{ surface }}') filter (is_interactive) then '{{ surface }}' end
+                {%- endfor %}
+            ) as surfaces,
             bool_or(is_bot) filter (is_interactive) as is_bot,
             bool_or(is_internal) filter (is_interactive) as is_internal,
             bool_or(is_key_event) filter (is_interactive) as has_key_event,
