@@ -106,7 +106,8 @@ def failures(home: Home) -> list[str]:
 class Doubt:
     """What an audit found wrong and no later one has cleared.
 
-    ``persons``: whose rows differed; empty when only numbers that are nobody's did.
+    ``persons``: whose rows differed; empty when only a full audit can clear it: numbers that are
+    nobody's did, or somebody's who is missing altogether.
     """
 
     seed: int

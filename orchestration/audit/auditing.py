@@ -16,8 +16,9 @@ from governance.home import Home
 from governance.keys import Keys
 from governance.progress import Progress, silent
 from governance.warehouse import open_warehouse, translate_duckdb_errors, warehouse_lock
-from orchestration.audit.closure import close_over, collect_names
+from orchestration.audit.closure import close_over, collect_names, collect_unknown
 from orchestration.audit.comparing import (
+    MEANT,
     REPORTS,
     Comparison,
     Mismatch,
@@ -46,9 +47,20 @@ from orchestration.publishing.catalog import ModelDoc, read_marts
 
 SHARE = 0.01
 FEWEST_PERSONS = 100
+# Names of raw that nobody has: mostly of rows that do not count, maybe of somebody who is missing.
+MOST_UNKNOWN = 1000
 MOST_PERSONS = 10_000
 # A night has an end: of persons whose rows depend on more than this, fewer are audited.
 MOST_ROWS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """Who is audited, how many unknown names besides, from how many raw events."""
+
+    persons: list[str]
+    unknown: int
+    raw_rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,8 @@ class AuditReport:
     """What was compared and what differs.
 
     ``persons``: how many were audited, of ``all_persons``; None of a full audit. ``left_out``:
-    those that were chosen, but would have been too much for a night. ``rows``: compared, by mart.
+    those that were chosen, but would have been too much for a night. ``unknown_names``: names of
+    raw that nobody has, and that were looked into. ``rows``: compared, by mart.
     ``differing``: rows that differ, by mart, of which ``mismatches`` are the first.
     """
 
@@ -64,6 +77,7 @@ class AuditReport:
     persons: int | None
     all_persons: int
     left_out: int
+    unknown_names: int
     raw_rows: int
     rows: Mapping[str, int]
     differing: Mapping[str, int]
@@ -123,7 +137,7 @@ def audit(
             _refuse_other_inputs(home, config, warehouse)
             everybody = _everybody(warehouse, seed)
             chosen = [] if full else _choose(home, everybody, persons)
-            audited, raw_rows = _fill(warehouse, config, folder, chosen, full, most_rows)
+            filled = _fill(warehouse, config, folder, chosen, seed, full, most_rows)
         build_apart(
             home,
             config,
@@ -132,19 +146,20 @@ def audit(
             progress=progress,
         )
         with open_warehouse(home, keys=keys, storage=config.storage) as warehouse:
-            compared = _compare(warehouse, folder, marts, audited, full, progress)
+            compared = _compare(warehouse, folder, marts, filled.persons, full, progress)
     report = AuditReport(
         seed=seed,
-        persons=None if full else len(audited),
+        persons=None if full else len(filled.persons),
         all_persons=len(everybody),
-        left_out=len(chosen) - len(audited),
-        raw_rows=raw_rows,
+        left_out=len(chosen) - len(filled.persons),
+        unknown_names=filled.unknown,
+        raw_rows=filled.raw_rows,
         rows={name: each.rows for name, each in compared.items()},
         differing={name: each.differing for name, each in compared.items() if each.differing},
         mismatches=tuple(m for each in compared.values() for m in each.mismatches),
         seconds=time.monotonic() - started,
     )
-    _note(home, report, compared, audited, full=full)
+    _note(home, report, compared, filled.persons, full=full)
     return report
 
 
@@ -198,25 +213,28 @@ def _fill(
     config: Config,
     folder: Path,
     chosen: list[str],
+    seed: int,
     full: bool,
     most_rows: int,
-) -> tuple[list[str], int]:
-    """Copy what the rebuilding needs; returns who is audited and the number of raw events."""
+) -> _Filled:
+    """Copy what the rebuilding needs."""
     if full:
         fill(warehouse, folder, everything=True)
-        return [], warehouse.execute("select count(*) from raw.events").fetchall()[0][0]
+        rows = warehouse.execute("select count(*) from raw.events").fetchall()[0][0]
+        return _Filled([], unknown=0, raw_rows=rows)
     collect_names(warehouse, config)
-    closure = close_over(warehouse, config, chosen)
+    unknown = collect_unknown(warehouse, seed, MOST_UNKNOWN)
+    closure = close_over(warehouse, config, chosen, unknown)
     while closure.rows > most_rows and len(chosen) > 1:
-        chosen = chosen[: len(chosen) // 2]
-        closure = close_over(warehouse, config, chosen)
+        chosen, unknown = chosen[: len(chosen) // 2], unknown // 2
+        closure = close_over(warehouse, config, chosen, unknown)
     fill(warehouse, folder, everything=False)
     # the file keeps who was meant while dbt has it
     with attached(warehouse, folder):
         warehouse.execute("create schema scratch.audit")
-        for table in ("audited_nodes", "audit_mute"):
+        for table in MEANT:
             warehouse.execute(f"create table scratch.audit.{table} as from {table}")
-    return chosen, closure.rows
+    return _Filled(chosen, unknown=unknown, raw_rows=closure.rows)
 
 
 def _compare(
@@ -233,7 +251,7 @@ def _compare(
                 "create temp table audited as select unnest($1::varchar[]) as person_id",
                 [list(audited)],
             )
-            for table in ("audited_nodes", "audit_mute"):
+            for table in MEANT:
                 warehouse.execute(f"create temp table {table} as from scratch.audit.{table}")
             collect_scope(warehouse)
         wanted = [mart for mart in marts if full or is_sampled(mart)]
@@ -272,12 +290,14 @@ def _note(
     """Hold publishing back, or let it go on when those who were in doubt were audited again."""
     if not report.passed:
         differing = {person for each in compared.values() for person in each.persons}
+        # who is known to raw alone cannot be chosen again: a full audit has to clear that
+        persons = () if differing - set(audited) else sorted(differing or audited)
         raise_doubt(
             home,
             Doubt(
                 seed=report.seed,
                 rows=sum(report.differing.values()),
-                persons=tuple(sorted(differing or audited))[:MOST_PERSONS],
+                persons=tuple(persons)[:MOST_PERSONS],
             ),
         )
         return

@@ -5,9 +5,11 @@
     rows of all of these, every copy of them, the consent entries about whoever they name
 
 Links are what raw rows name together, so that an identifier which the standing state forgot is
-reached all the same. Two things are taken from the standing state to keep the way short: where it
-stops (hubs, values that name nobody) and one event for each counterpart that makes a hub one. When
-these are wrong the rebuilt rows differ, which is what an audit is for.
+reached all the same. Whoever it forgot with all identifiers is among the names of raw that it does
+not know (most of them rightly: their rows do not count), of which some are looked into as well. Two
+things are taken from the standing state to keep the way short: where it stops (hubs, values that
+name nobody) and one event for each counterpart that makes a hub one. When these are wrong the
+rebuilt rows differ, which is what an audit is for.
 """
 
 from __future__ import annotations
@@ -107,13 +109,38 @@ def collect_names(connection: duckdb.DuckDBPyConnection, config: Config) -> None
     )
 
 
-def close_over(
-    connection: duckdb.DuckDBPyConnection, config: Config, persons: Sequence[str]
-) -> Closure:
-    """Find the rows that those of ``persons`` depend on; needs ``collect_names``.
+def collect_unknown(connection: duckdb.DuckDBPyConnection, seed: int, most: int) -> int:
+    """``audit_unknown`` (place, node): names of raw that the standing state does not know.
 
-    Leaves ``audited`` (person_id), ``audited_nodes`` (node: the persons' own identifiers and what
-    links lead to) and ``audit_keys`` (dedupe_key).
+    The first ``most`` in an order that depends on the seed alone; returns how many. Needs
+    ``collect_names``.
+    """
+    connection.execute(
+        """
+        create or replace temp table audit_unknown as
+        select row_number() over (order by md5($1::varchar || node), node) as place, node
+        from (
+            select distinct node
+            from audit_names
+            anti join intermediate.int_identity_nodes using (node)
+            -- of what anybody can send an e-mail address is no name
+            where is_trusted or not starts_with(node, 'email' || chr(31))
+        )
+        qualify place <= $2
+        """,
+        [str(seed), most],
+    )
+    return connection.execute("select count(*) from audit_unknown").fetchall()[0][0]
+
+
+def close_over(
+    connection: duckdb.DuckDBPyConnection, config: Config, persons: Sequence[str], unknown: int
+) -> Closure:
+    """Find the rows that those of ``persons``, and of ``unknown`` names, depend on.
+
+    Needs ``collect_names`` and ``collect_unknown``. Leaves ``audited`` (person_id),
+    ``audited_nodes`` (node: the persons' own identifiers and what links lead to),
+    ``audited_unknown`` (node) and ``audit_keys`` (dedupe_key).
     """
     connection.execute(
         "create or replace temp table audited as select unnest($1::varchar[]) as person_id",
@@ -124,11 +151,22 @@ def close_over(
     standing = (
         "select node from intermediate.int_identity_nodes semi join audited using (person_id)"
     )
-    _spread(connection, "audited_nodes", f"{standing} where kind_priority <= 4", is_person=True)
+    connection.execute(
+        "create or replace temp table audited_unknown as"
+        " select node from audit_unknown where place <= $1",
+        [unknown],
+    )
+    _spread(
+        connection,
+        "audited_nodes",
+        f"{standing} where kind_priority <= 4 union {_unknown(is_person=True)}",
+        is_person=True,
+    )
     _spread(
         connection,
         "audit_devices",
-        f"{standing} where kind_priority >= 5 union {_beside('audited_nodes', is_person=False)}",
+        f"{standing} where kind_priority >= 5 union {_unknown(is_person=False)}"
+        f" union {_beside('audited_nodes', is_person=False)}",
         is_person=False,
     )
     _collect_orders(connection)
@@ -185,6 +223,14 @@ def _spread(
             anti join {table} using (node)
             """
         )
+
+
+def _unknown(*, is_person: bool) -> str:
+    return f"""
+        select node from audited_unknown
+        semi join (select node from audit_names where {"" if is_person else "not"} is_person)
+            using (node)
+    """
 
 
 def _beside(table: str, *, is_person: bool) -> str:

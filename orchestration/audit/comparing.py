@@ -15,6 +15,8 @@ from orchestration.publishing.plan import LOGS
 from orchestration.publishing.policy import quote
 
 REPORTS = "rpt_"
+# Tables of closure.py that say whose rows are compared.
+MEANT = ("audited_nodes", "audited_unknown", "audit_mute")
 # A broken rule makes thousands; these are enough to see it by.
 SHOWN = 20
 _SHOWN_CLASSES = frozenset({"public", "internal", "pseudonym"})
@@ -87,9 +89,19 @@ def is_sampled(mart: ModelDoc) -> bool:
 
 
 def collect_scope(connection: duckdb.DuckDBPyConnection) -> None:
-    """The audited persons' devices and identifiers, as either side knows them."""
+    """The audited persons' devices and identifiers, as either side knows them.
+
+    Whoever turns out to have one of the unknown names is audited too.
+    """
     connection.execute(
         f"""
+        insert into audited
+        select distinct person_id
+        from {SCRATCH}.intermediate.int_identity_nodes
+        semi join audited_unknown using (node)
+        anti join audited using (person_id)
+        where person_id is not null;
+
         create or replace temp table audited_devices as
         select device_key from intermediate.int_event_persons semi join audited using (person_id)
         union

@@ -80,6 +80,7 @@ def _told(report: AuditReport) -> dict[str, Any]:
         "persons": report.persons,
         "all_persons": report.all_persons,
         "left_out": report.left_out,
+        "unknown_names": report.unknown_names,
         "raw_rows": report.raw_rows,
         "rows": report.rows,
         "differing": report.differing,
@@ -99,6 +100,11 @@ def _show(screen: Console, report: AuditReport) -> None:
     )
     if report.left_out:
         line(f"{report.left_out:,} more were chosen and left out: their rows depend on too many.")
+    if report.unknown_names:
+        line(
+            f"{report.unknown_names:,} names that nobody has were looked into:"
+            " their rows may not count, or somebody is missing."
+        )
     for name, rows in sorted(report.rows.items()):
         differing = report.differing.get(name)
         line(f"  {name}: {rows:,} rows" + (f", {differing:,} differ" if differing else ""))

@@ -42,6 +42,7 @@ def audit_check() -> dg.AssetChecksDefinition:
                 "persons": report.persons,
                 "of persons": report.all_persons,
                 "persons left out": report.left_out,
+                "unknown names": report.unknown_names,
                 "raw rows": report.raw_rows,
                 "rows compared": sum(report.rows.values()),
                 "seed": report.seed,

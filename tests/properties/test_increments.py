@@ -398,6 +398,7 @@ def test_an_audit_of_an_undisturbed_home_finds_nothing(audited_home: Home, seed:
     report = audit_of(audited_home, seed, persons)
     assert not report.mismatches, "\n".join(map(str, report.mismatches))
     assert (report.persons, report.left_out) == (persons, 0)
+    assert report.unknown_names  # of rows that do not count
     assert doubt(audited_home) is None
     assert not (audited_home.dagster / "audit").exists()
     with duckdb.connect(str(audited_home.warehouse), read_only=True) as con:
@@ -496,6 +497,37 @@ def test_an_altered_a_deleted_and_an_added_row_are_found_and_nothing_is_publishe
     # the same people come first in the next audit, whatever its seed, and it clears them
     shutil.copy(audited_home.root / "kept.duckdb", audited_home.warehouse)
     assert audit_of(audited_home, 4, 1).passed
+    require_proven(audited_home)
+
+
+def test_somebody_who_is_missing_altogether_is_found_by_the_audit_of_somebody_else(
+    audited_home: Home,
+) -> None:
+    missing = chosen(audited_home, 5, 10**6)[-1]  # the last by this seed: not who is chosen
+    of_missing = "where person_id = (from missing)"
+    with duckdb.connect(str(audited_home.warehouse)) as con:
+        con.execute("create temp table missing as select ? as person_id", [missing])
+        con.execute(
+            "delete from intermediate.int_events where event_key in"
+            f" (select event_key from intermediate.int_event_persons {of_missing})"
+        )
+        for schema, table in con.execute(
+            "select schema_name, table_name from duckdb_columns()"
+            " join duckdb_tables() using (database_name, schema_name, table_name)"
+            " where column_name = 'person_id' and schema_name in ('intermediate', 'marts')"
+        ).fetchall():
+            con.execute(f"delete from {schema}.{table} {of_missing}")
+    report = audit_of(audited_home, 5, 1)
+    assert report.differing["dim_persons"] == 1
+    assert {each.verdict for each in report.mismatches if each.mart != "dim_devices"} == {"missing"}
+    assert missing in {each.person for each in report.mismatches}
+    # whoever is not there can not be chosen again, so that only a full audit clears this
+    assert not audit_of(audited_home, 5, full=True).passed
+    shutil.copy(audited_home.root / "kept.duckdb", audited_home.warehouse)
+    assert audit_of(audited_home, 5, 1).passed
+    with pytest.raises(BlockedError, match="an audit found"):
+        require_proven(audited_home)
+    assert audit_of(audited_home, 5, full=True).passed
     require_proven(audited_home)
 
 
