@@ -1,6 +1,7 @@
 """Audits: rows rebuilt from raw and compared with those that stand.
 
-    persons by seed --> the raw rows theirs depend on --> a scratch warehouse, built from nothing
+    persons, and names nobody has, by seed
+          `--> the raw rows theirs depend on --> a scratch warehouse, built from nothing
                                                                 |
     standing marts ------------- row by row --------------------+--> mismatches: row, columns, input
 
@@ -11,6 +12,7 @@ each of them records.
 
 from orchestration.audit.auditing import (
     MOST_PERSONS,
+    MOST_ROWS,
     AuditReport,
     audit,
     parse_ahead,
@@ -20,6 +22,7 @@ from orchestration.audit.comparing import Difference, Mismatch, RawInput
 
 __all__ = [
     "MOST_PERSONS",
+    "MOST_ROWS",
     "AuditReport",
     "Difference",
     "Mismatch",

@@ -47,10 +47,10 @@ from orchestration.publishing.catalog import ModelDoc, read_marts
 
 SHARE = 0.01
 FEWEST_PERSONS = 100
+MOST_PERSONS = 10_000
 # Names of raw that nobody has: mostly of rows that do not count, maybe of somebody who is missing.
 MOST_UNKNOWN = 1000
-MOST_PERSONS = 10_000
-# A night has an end: of persons whose rows depend on more than this, fewer are audited.
+# A night has an end: of persons and names whose rows depend on more than this, fewer are audited.
 MOST_ROWS = 1_000_000
 
 
@@ -115,7 +115,8 @@ def audit(
         seed: chooses the persons; the same seed chooses the same of the same persons.
         persons: how many; one in a hundred when None, at least 100 and at most 10,000.
         full: everybody and every state mart instead, from all raw rows.
-        most_rows: of raw events to rebuild from; fewer persons are audited when theirs are more.
+        most_rows: of raw events to rebuild from; where they are more, fewer persons and unknown
+            names are audited, one person at least.
         wait_seconds: how long to wait for another process that holds the warehouse.
         progress: told what is being done.
 
@@ -225,8 +226,8 @@ def _fill(
     collect_names(warehouse, config)
     unknown = collect_unknown(warehouse, seed, MOST_UNKNOWN)
     closure = close_over(warehouse, config, chosen, unknown)
-    while closure.rows > most_rows and len(chosen) > 1:
-        chosen, unknown = chosen[: len(chosen) // 2], unknown // 2
+    while closure.rows > most_rows and (len(chosen) > 1 or unknown):
+        chosen, unknown = chosen[: max(len(chosen) // 2, 1)], unknown // 2
         closure = close_over(warehouse, config, chosen, unknown)
     fill(warehouse, folder, everything=False)
     # the file keeps who was meant while dbt has it

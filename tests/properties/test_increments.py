@@ -26,7 +26,7 @@ from governance.errors import BlockedError, UserError
 from governance.home import Home
 from governance.keys import load_keys
 from governance.warehouse import open_warehouse, warehouse_lock
-from orchestration.audit import AuditReport, audit
+from orchestration.audit import MOST_ROWS, AuditReport, audit
 from orchestration.cli.entry import run as throughline
 from orchestration.dbt import manifest_path, target_folder
 from orchestration.inputs import built_from, doubt, finish_build, inputs_digest, require_proven
@@ -361,7 +361,12 @@ def opened(home: Home) -> duckdb.DuckDBPyConnection:
 
 
 def audit_of(
-    home: Home, seed: int, persons: int | None = None, *, full: bool = False
+    home: Home,
+    seed: int,
+    persons: int | None = None,
+    *,
+    full: bool = False,
+    most_rows: int = MOST_ROWS,
 ) -> AuditReport:
     return audit(
         home,
@@ -371,6 +376,7 @@ def audit_of(
         seed=seed,
         persons=persons,
         full=full,
+        most_rows=most_rows,
     )
 
 
@@ -427,6 +433,14 @@ def test_an_audit_of_an_undisturbed_home_finds_nothing(audited_home: Home, seed:
         expected = {"hub", "conflict", "null_like", "untrusted", "never_link", "interval"}
         assert expected <= {reason for (reason,) in reasons}
         assert min(shared) > 0, shared
+
+
+def test_an_audit_of_too_many_rows_keeps_one_person_and_leaves_the_rest_out(
+    audited_home: Home,
+) -> None:
+    report = audit_of(audited_home, 1, 2, most_rows=1)
+    assert (report.persons, report.left_out, report.unknown_names) == (1, 1, 0)
+    assert report.passed
 
 
 def test_a_full_audit_after_many_increments_finds_nothing(audited_home: Home) -> None:
