@@ -21,7 +21,7 @@
     end
 {%- endmacro -%}
 
-{#- The components of the identity graph, by the solver that was chosen. -#}
+{#- The components of the identity graph, by the solver that was chosen, with what changed since. -#}
 {%- macro identity_components() -%}
-    {{ return(ref('int_identity_components_by_sql' if var('tl_component_solver') == 'sql' else 'int_identity_components')) }}
+    {{ return(ref('int_identity_groups' if var('tl_component_solver') == 'sql' else 'int_identity_components')) }}
 {%- endmacro -%}

@@ -109,6 +109,15 @@ def write(con: duckdb.DuckDBPyConnection, name: str, rows: Iterable[tuple]) -> N
     con.execute(f"create or replace table {name} as from rows_of_table")
 
 
+def exchange(con: duckdb.DuckDBPyConnection, solver: ModuleType) -> None:
+    """The rows that the tables added and altered change, in ``changed`` and in ``components``."""
+    names = ("components", "edges", "never", "added", "altered")
+    con.execute("drop table if exists changed")
+    solver.changed_rows(con, *names).create("changed")
+    con.execute("delete from components where node in (select node from changed)")
+    con.execute("insert into components from changed where component is not null")
+
+
 def partition(rows: Iterable[tuple]) -> set:
     """What ``expected`` says, of rows (node, component, is_contested)."""
     members: dict[int, list] = {}
@@ -126,6 +135,7 @@ name: components
 version: "1.0"
 profile: components
 macro-paths: ["{project}/macros"]
+on-run-start: "{{{{ create_increment_state() }}}}"
 vars: {{tl_component_solver: sql}}
 """
 _PROFILE = """
@@ -144,10 +154,11 @@ def solve_by_dbt(folder: Path, edges: Iterable, never: Iterable) -> dict[str, li
     run_solvers(folder, warehouse)
     with duckdb.connect(str(warehouse), read_only=True) as con:
         found = con.execute(
-            "select table_name from information_schema.tables"
+            "select table_schema || '.' || table_name from information_schema.tables"
             " where table_name like 'int_identity_components%' order by all"
         ).fetchall()
-        assert [name for (name,) in found] == [*SOLVERS]  # no step is left behind
+        wanted = [f"increments.{SOLVERS[0]}", *(f"main.{name}" for name in SOLVERS)]
+        assert [name for (name,) in found] == wanted  # no step is left behind
         select = "select node, component, is_contested from main."
         return {name: con.execute(select + name).fetchall() for name in SOLVERS}
 

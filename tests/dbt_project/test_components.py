@@ -10,6 +10,7 @@ import pytest
 
 from tests.dbt_project.graphs import (
     SHAPES,
+    exchange,
     expected,
     load_solver,
     partition,
@@ -86,12 +87,9 @@ def step(con: duckdb.DuckDBPyConnection, now: tuple[set, set], before: tuple[set
     altered = {edge[:2] for edge in (edges ^ edges_before) - added} | (never ^ never_before)
     for name, rows in (("edges", edges), ("never", never), ("added", added), ("altered", altered)):
         write(con, name, rows)
-    if solver.increment(con, "components", "edges", "never", "added", "altered"):
-        solver.apply_increment(con, "components")
-        return True
-    con.execute("drop table components")
-    solver.solve_names(con, "edges", "never").create("components")
-    return False
+    in_steps = solver.increment(con, "components", "edges", "never", "added", "altered")
+    exchange(con, solver)
+    return in_steps
 
 
 def test_steps_of_edges_and_overrides_coming_and_going_equal_a_full_solve(session):
@@ -153,3 +151,6 @@ def test_numbers_that_clash_ask_for_a_full_solve(session, monkeypatch):
     assert not step(session, (now, set()), (before, set()))
     rows = session.table("components").fetchall()
     assert partition(rows) == expected(now, set())
+    less = now - {("n1", "n2", False)}
+    assert not step(session, (less, set()), (now, set()))  # labels are no numbers of names
+    assert partition(session.table("components").fetchall()) == expected(less, set())

@@ -51,3 +51,22 @@ def test_a_live_source_that_never_delivered_holds_windows_open(tmp_path):
         with duckdb.connect(str(home.warehouse), read_only=True) as con:
             found = con.execute("select count(*) filter (is_open) from marts.fct_sessions")
             assert found.fetchone() == (open_sessions,)
+
+
+def test_a_table_of_a_model_that_is_no_more_is_dropped(tmp_path):
+    home = make_home(tmp_path / "home")
+    write_raw(home, [])
+    with duckdb.connect(str(home.warehouse)) as con:
+        for schema in ("intermediate", "increments", "notes"):
+            con.execute(f"create schema {schema}")
+            con.execute(f"create table {schema}.int_no_more as select 'somebody' as who")
+    build(home, {}, "run", "-s", "int_funnels", target=tmp_path / "target")
+    build(home, {}, "run", "-s", "int_sources", target=tmp_path / "target")
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        tables = con.execute(
+            "select schema_name || '.' || table_name from duckdb_tables()"
+            " where schema_name not in ('raw', 'staging') order by all"
+        ).fetchall()
+    wanted = ["increments.int_funnels", "increments.int_sources", "increments.models"]
+    wanted += ["increments.read", "intermediate.int_funnels", "intermediate.int_sources"]
+    assert [name for (name,) in tables] == [*wanted, "notes.int_no_more"]

@@ -14,6 +14,28 @@
     {%- endif -%}
 {%- endmacro -%}
 
+{#- Tables of models that are no more, or are switched off: nobody would keep or erase what they hold. -#}
+{%- macro drop_what_no_model_makes() -%}
+    {%- if execute and flags.WHICH in ('build', 'run') -%}
+        {%- set made = [] -%}
+        {%- for node in graph.nodes.values() if node.resource_type in ('model', 'seed') -%}
+            {%- do made.append("('" ~ node.schema ~ "', '" ~ node.alias ~ "')") -%}
+        {%- endfor -%}
+        {%- set left = run_query(
+            "select schema_name, table_name from duckdb_tables() where database_name = current_database()"
+            ~ " and schema_name in ('staging', 'intermediate', 'marts')"
+            ~ " and (schema_name, table_name) not in (" ~ (made | join(', ')) ~ ") order by all"
+        ) -%}
+        {%- for schema, table in left.rows -%}
+            drop table {{ schema }}.{{ table }};
+            drop table if exists increments.{{ table }};
+        {%- endfor -%}
+        select 1
+    {%- endif -%}
+{%- endmacro -%}
+
+{%- macro tracked_materializations() -%} {{ return(['by_key', 'recomputed', 'by_key_in_python']) }} {%- endmacro -%}
+
 {#- The tracked models this one reads, through views as well; and what stands for the code of those views and for the
     seeds among its inputs. -#}
 {%- macro increment_inputs(node) -%}
@@ -23,7 +45,7 @@
         {%- set parent = graph.nodes.get(id) -%}
         {%- if parent and id not in seen -%}
             {%- do seen.append(id) -%}
-            {%- if parent.config.materialized in ('by_key', 'recomputed') -%} {%- do tracked.append(parent.name) -%}
+            {%- if parent.config.materialized in tracked_materializations() -%} {%- do tracked.append(parent.name) -%}
             {%- else -%}
                 {%- do code.append(parent.checksum.checksum) -%}
                 {%- do pending.extend(parent.depends_on.nodes) -%}

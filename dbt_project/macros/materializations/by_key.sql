@@ -28,32 +28,44 @@
 {%- macro build_tracked(key, is_by_key) -%}
     {%- set key = [key] if key is string else key -%}
     {%- set target, existing = this.incorporate(type='table'), load_cached_relation(this) -%}
-    {%- set inputs = increment_inputs(model) -%}
-    {%- set signature = local_md5(sql ~ (inputs.code | join(' ')) ~ (key | join(','))) -%}
     {{ run_hooks(pre_hooks) }}
 
-    {%- set record = increment_record(model.name, inputs.tracked) -%}
-    {%- set reason = reason_to_forget(existing, record.own, signature) -%}
-    {%- if reason -%}
-        {%- set new = build_from_nothing(target, existing, record, reason) -%}
+    {%- set plan = increment_plan(existing, key, is_by_key) -%}
+    {%- set record = plan.record -%}
+    {%- if plan.is_new -%}
+        {%- set new = build_from_nothing(target, existing, key, record, plan.reason) -%}
+    {%- elif plan.reason == 'nothing changed' -%}
+        {%- set new = {} -%}
+        {%- do new.update(record.own) -%}
+        {%- do new.update({'strategy': 'kept', 'reason': plan.reason, 'touched': 0, 'computed': 0, 'changed': 0}) -%}
     {%- else -%}
-        {%- set reason = reason_to_recompute(record, is_by_key) -%}
-        {%- if reason == 'nothing changed' -%}
-            {%- set new = {} -%}
-            {%- do new.update(record.own) -%}
-            {%- do new.update({'strategy': 'kept', 'reason': reason, 'touched': 0, 'computed': 0, 'changed': 0}) -%}
-        {%- else -%}
-            {%- set new = exchange_changed_rows(target, key, record, reason) -%}
-        {%- endif -%}
+        {%- set new = exchange_changed_rows(target, key, record, plan.reason) -%}
     {%- endif -%}
-    {%- do new.update({'signature': signature}) -%}
+    {%- do new.update({'signature': plan.signature}) -%}
     {%- do note_increment(model.name, record, new) -%}
+    {%- if model.language == 'python' -%} {%- do forget_rows_of_python() -%} {%- endif -%}
 
     {%- do persist_docs(target, model) -%}
     {{ run_hooks(post_hooks) }}
     {%- do adapter.commit() -%}
     {{ return({'relations': [target]}) }}
 {%- endmacro -%}
+
+
+{#- What is to be done: from nothing (`is_new`), all rows because of `reason`, nothing, or touched keys (no reason). -#}
+{%- macro increment_plan(existing, key, is_by_key) -%}
+    {%- set inputs = increment_inputs(model) -%}
+    {%- set signature = local_md5(tracked_code() ~ (inputs.code | join(' ')) ~ (key | join(','))) -%}
+    {%- set record = increment_record(model.name, inputs.tracked) -%}
+    {%- set forget = reason_to_forget(existing, record.own, signature) -%}
+    {{ return({
+        'record': record, 'signature': signature, 'is_new': forget is not none,
+        'reason': forget or reason_to_recompute(record, is_by_key)
+    }) }}
+{%- endmacro -%}
+
+
+{%- macro tracked_code() -%} {{ return(model.compiled_code if model.language == 'python' else sql) }} {%- endmacro -%}
 
 
 {#- Why nothing that stands can be used; none when it can. -#}
@@ -76,7 +88,7 @@
         {%- if record.read.get(input) == not_read() -%} {%- set found.reason = 'it was built before ' ~ input -%}
         {%- elif not is_by_key -%} {%- set found.reason = 'it is a function of all of ' ~ input -%}
         {%- elif input not in record.read -%} {%- set found.reason = input ~ ' is a new input' -%}
-        {%- elif ('__since_' ~ input ~ '__') not in sql -%} {%- set found.reason = input ~ ' changed' -%}
+        {%- elif ('__since_' ~ input ~ '__') not in tracked_code() -%} {%- set found.reason = input ~ ' changed' -%}
         {%- elif state.changes_since > record.read[input] -%} {%- set found.reason = input ~ ' was rebuilt' -%}
         {%- endif -%}
     {%- endfor -%}
@@ -84,12 +96,13 @@
 {%- endmacro -%}
 
 
-{%- macro build_from_nothing(target, existing, record, reason) -%}
+{%- macro build_from_nothing(target, existing, key, record, reason) -%}
+    {%- set query = rows_and_touched_keys(key, record, reason)[0] -%}
     {%- if existing is not none -%} {%- do adapter.drop_relation(existing) -%} {%- endif -%}
     {%- set parts = slices(target) -%}
-    {%- call statement('create') -%} {{ create_table_as(false, target, in_slice(sql, parts[0])) }} {%- endcall -%}
+    {%- call statement('create') -%} {{ create_table_as(false, target, in_slice(query, parts[0])) }} {%- endcall -%}
     {%- for part in parts[1:] -%}
-        {%- call statement('slice') -%} insert into {{ target }} by name {{ in_slice(sql, part) }} {%- endcall -%}
+        {%- call statement('slice') -%} insert into {{ target }} by name {{ in_slice(query, part) }} {%- endcall -%}
     {%- endfor -%}
     {%- call statement('changes') -%}
         create or replace table increments.{{ target.identifier }} as
@@ -110,9 +123,8 @@
         'version': record.own.version, 'changes_since': record.own.changes_since, 'touched': 'null', 'computed': 0,
         'changed': 0, 'strategy': 'recomputed' if reason else 'by key', 'reason': reason or 'inputs changed'
     } -%}
-    {%- set query = sql -%}
+    {%- set query, touched = rows_and_touched_keys(key, record, reason) -%}
     {%- if not reason -%}
-        {%- set query, touched = increment_sql(sql, record.read) -%}
         {%- call statement('touched') -%}
             create or replace temp table touched as
             {% if config.get('since') -%}
@@ -223,14 +235,27 @@
 
 {%- macro is_late() -%} since < getvariable('touched_recent') {%- endmacro -%}
 
+{#- The query for the rows, and the one that names the touched keys; where there is a reason, all rows and no keys. -#}
+{%- macro rows_and_touched_keys(key, record, reason) -%}
+    {%- if model.language == 'python' -%} {{ return(rows_of_python(key)) }}
+    {%- elif reason -%} {{ return((sql, none)) }}
+    {%- endif -%}
+    {{ return(increment_sql(sql, record.read)) }}
+{%- endmacro -%}
+
 {#- The model's SQL for touched keys alone, and the query that names them. -#}
 {%- macro increment_sql(sql, read) -%}
-    {%- set text = namespace(sql=sql) -%}
-    {%- for input, version in read.items() -%}
-        {%- set text.sql = text.sql | replace('__since_' ~ input ~ '__', version) -%}
-    {%- endfor -%}
-    {%- set query, touched = text.sql.split('/* touched:') -%}
+    {%- set query, touched = since_versions(sql, read).split('/* touched:') -%}
     {{ return((query | replace('/* increment:', '') | replace(':increment */', ''), touched.split(':touched */')[0])) }}
+{%- endmacro -%}
+
+{#- The code with the versions of its inputs that the table was built from. -#}
+{%- macro since_versions(code, read) -%}
+    {%- set text = namespace(code=code) -%}
+    {%- for input, version in read.items() -%}
+        {%- set text.code = text.code | replace('__since_' ~ input ~ '__', version) -%}
+    {%- endfor -%}
+    {{ return(text.code) }}
 {%- endmacro -%}
 
 
@@ -258,7 +283,7 @@
     when they are more than the table: computing a reader that waits in full is cheaper then. -#}
 {%- macro oldest_version_read(target, own) -%}
     {%- set models = [] -%}
-    {%- for node in graph.nodes.values() if node.config.materialized in ('by_key', 'recomputed') -%}
+    {%- for node in graph.nodes.values() if node.config.materialized in tracked_materializations() -%}
         {%- do models.append(node.name) -%}
     {%- endfor -%}
     {%- set oldest = run_query(

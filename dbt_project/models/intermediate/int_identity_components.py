@@ -10,6 +10,9 @@ A component's label is its smallest number: it does not depend on the order of e
 components change. It means nothing outside this table.
 
     edges -> numbers -> components -> contested ones again, with override edges alone -> names
+
+An increment reads which edges came and went from the logs of changes (macros/increments/markers.sql). Components that
+only grow are renamed, without reading an old edge; the others that are touched are solved again.
 """
 
 from dataclasses import dataclass
@@ -28,11 +31,45 @@ _NUMBERED = """
 """
 
 
+# Which changes of its inputs the table knows of; the names stand where all is to be solved (by_key_in_python.sql).
+_EDGES_SINCE = "__since_int_identity_component_edges__"
+_NEVER_SINCE = "__since_int_identity_never__"
+_CHANGED = """
+    select node_a, node_b, min(change) > 0 as is_new
+    from (
+        select sum(_sign) as change, * exclude (_sign, _version)
+        from increments.{table}
+        where _version > {since}
+        group by all
+        having sum(_sign) <> 0
+    )
+    group by all
+"""
+
+
 def model(dbt, session):  # noqa: ANN001, ANN201 - the signature dbt calls
-    dbt.config(materialized="table")
+    dbt.config(materialized="by_key_in_python", key="node")
     session.register("identity_edges", dbt.ref("int_identity_component_edges"))
     session.register("identity_never", dbt.ref("int_identity_never"))
-    return solve_names(session, "identity_edges", "identity_never")
+    if not _EDGES_SINCE.isdigit():
+        return solve_names(session, "identity_edges", "identity_never")
+    edges = _CHANGED.format(table="int_identity_component_edges", since=_EDGES_SINCE)
+    never = _CHANGED.format(table="int_identity_never", since=_NEVER_SINCE)
+    session.execute(f"create or replace temp table identity_added as from ({edges}) where is_new")
+    session.execute(f"""
+        create or replace temp table identity_altered as
+        select node_a, node_b from ({edges}) where not is_new
+        union
+        select node_a, node_b from ({never})
+    """)
+    return changed_rows(
+        session,
+        str(dbt.this),
+        "identity_edges",
+        "identity_never",
+        "identity_added",
+        "identity_altered",
+    )
 
 
 # --- The graph: numbers in, numbers out ----------------------------------------------------------------------
@@ -145,40 +182,75 @@ def solve_names(session, edges, never):  # noqa: ANN001, ANN201 - DuckDB's conne
     """)
 
 
-def increment(session, components, edges, never, added, altered):  # noqa: ANN001, ANN201
+def changed_rows(session, components, edges, never, added, altered):  # noqa: ANN001, ANN201
     """What becomes of the table ``components`` when the pairs ``added`` and ``altered`` (node_a, node_b) change.
 
     ``added`` are edges that were not there, ``altered`` all else: edges gone, edges that became or ceased to be
-    an override, never pairs come and gone. ``edges`` and ``never`` are as they are now. Components that only grow
-    are renamed: each end of a new edge is replaced by its component, that small graph is solved, and a map of
-    labels says it all without reading a member or an old edge. The others that are touched are solved again from
-    their edges. The rows are those of ``solve_names``, to the byte.
+    an override, never pairs come and gone. ``edges`` and ``never`` are as they are now.
 
-    Nothing here looks for what changed: comparing all edges with those of the last time takes about as long as
-    solving them, so this is for callers who know.
+    Returns (node, component, is_contested) of every node whose row may differ, as a relation; a node that has
+    no edge any more has neither component nor is_contested. The rows are those of ``solve_names``, to the byte.
+    """
+    if increment(session, components, edges, never, added, altered):
+        return session.sql(f"""
+            with
+                gone as (select node from {components} semi join identity_gone using (component)),
+                renamed as (
+                    select node, becomes as component, is_contested
+                    from {components}
+                    inner join identity_aliases using (component)
+                )
+            from renamed
+            union all
+            from identity_rows
+            union all
+            select node, null, null from gone anti join identity_rows using (node)
+        """)
+    session.register("identity_all", solve_names(session, edges, never))
+    return session.sql(f"""
+        from identity_all
+        union all
+        select node, null, null from {components} anti join identity_names using (node)
+    """)
+
+
+def increment(session, components, edges, never, added, altered):  # noqa: ANN001, ANN201
+    """Find out what ``changed_rows`` answers, reading what is touched alone.
+
+    Components that only grow are renamed: each end of a new edge is replaced by its component, that small graph
+    is solved, and a map of labels says it all without reading a member or an old edge. The others that are
+    touched are solved again from their edges.
 
     Returns whether that was possible; if not (numbers clash) all must be solved again. The answer is in three
     temporary tables: identity_gone (component) leave with their rows, identity_aliases (component, becomes) are
-    renamed, identity_rows (node, component, is_contested) are new. ``apply_increment`` writes them.
+    renamed, identity_rows (node, component, is_contested) are new.
     """
     session.execute(f"""
         create or replace temp table identity_ends as
         select
             ends.node,
-            coalesce(components.component, {NUMBER.format(name="ends.node")}) as component,
+            coalesce(components.component, ends.number) as component,
             coalesce(components.is_contested, false) as is_contested,
             components.node is null as is_new,
-            bool_or(ends.is_altered) as is_altered,
-            bool_or(ends.is_added) as is_added
+            components.node <> ends.node as clashes,
+            ends.is_altered,
+            ends.is_added
         from (
-            select unnest([node_a, node_b]) as node, false as is_altered, true as is_added from {added}
-            union all
-            select unnest([node_a, node_b]), true, false from {altered}
-            union all
-            select unnest([node_a, node_b]), false, false from {never}
+            select
+                node,
+                {NUMBER.format(name="node")} as number,
+                bool_or(is_altered) as is_altered,
+                bool_or(is_added) as is_added
+            from (
+                select unnest([node_a, node_b]) as node, false as is_altered, true as is_added from {added}
+                union all
+                select unnest([node_a, node_b]), true, false from {altered}
+                union all
+                select unnest([node_a, node_b]), false, false from {never}
+            )
+            group by node
         ) as ends
-        left join {components} as components on ends.node = components.node
-        group by all
+        left join {components} as components on ends.number = {NUMBER.format(name="components.node")}
     """)
     if _numbers_clash(session, components):
         return False
@@ -232,16 +304,6 @@ def _solve_again(session, components, edges, never):  # noqa: ANN001, ANN202
     )
 
 
-def apply_increment(session, components):  # noqa: ANN001, ANN201
-    """Write the answer of ``increment`` to the table."""
-    session.execute(f"delete from {components} where component in (select component from identity_gone)")
-    session.execute(f"""
-        update {components} set component = aliases.becomes
-        from identity_aliases as aliases where {components}.component = aliases.component
-    """)
-    session.execute(f"insert into {components} from identity_rows")
-
-
 def _solve_sorted_names(session, edges, never):  # noqa: ANN001, ANN202
     """As above, where two names have one number: a name's number is its place among the sorted names."""
     session.execute("""
@@ -283,11 +345,17 @@ def _judge_classes(session, added, never):  # noqa: ANN001, ANN202
 
 
 def _numbers_clash(session, components):  # noqa: ANN001, ANN202
-    """Whether a new node has the number of another one, or a number that is already a label."""
+    """Whether two of the names have one number.
+
+    So it is, too, where the labels are no numbers of names: because some clashed when all were solved.
+    """
+    labelled = f"{components} where component = {NUMBER.format(name='node')}"
     new = "identity_ends where is_new and is_added"
-    doubles = f"(select component from {new} group by component having count(*) > 1)"
-    labels = f"{components} where component in (select component from {new})"
-    return _holds(session, doubles) or _holds(session, labels)
+    return (
+        _holds(session, "identity_ends where clashes")
+        or _holds(session, f"(select component from {new} group by component having count(*) > 1)")
+        or (_holds(session, components) and not _holds(session, labelled))
+    )
 
 
 def _holds(session, rows):  # noqa: ANN001, ANN202

@@ -63,7 +63,7 @@ with
 
     links as (select * from {{ ref('int_identity_links') }} as links {{ only_touched('links.lower_node') }}),
 
-    groups as (select * from {{ ref('int_identity_groups') }}),
+    groups as (select * from {{ identity_components() }}),
 
     never as (
         select node_a as node, node_b as other
@@ -277,10 +277,10 @@ from
             union all
             -- the group as a node of its own keeps the way short
             select node, 'group ' || component
-            from {{ ref('int_identity_groups') }}
+            from {{ identity_components() }}
             union all
             select 'group ' || component, node
-            from {{ ref('int_identity_groups') }}
+            from {{ identity_components() }}
         ),
 
         changed as (
@@ -305,11 +305,11 @@ from
             {% endfor %}
             union
             select node
-            from {{ any_change(ref('int_identity_groups'), ['node']) }}
+            from {{ any_change(identity_components(), ['node']) }}
             union
             -- whom it left, too
             select 'group ' || component
-            from {{ any_change(ref('int_identity_groups'), ['component']) }}
+            from {{ any_change(identity_components(), ['component']) }}
         ),
 
         reached as (

@@ -12,7 +12,7 @@ with
 
     nodes as (select * from {{ ref('int_identity_nodes') }}),
 
-    components as (select * from {{ ref('int_identity_groups') }}),
+    components as (select * from {{ identity_components() }}),
 
     never as (select * from {{ ref('int_identity_never') }}),
 
@@ -81,7 +81,7 @@ from
             from {{ changes(ref('int_identity_nodes'), ['kind', 'value', 'person_id', 'rule']) }}
             union
             select split_part(node, chr(31), 1), substr(node, strpos(node, chr(31)) + 1)
-            from {{ changes(ref('int_identity_groups'), ['node', 'is_contested']) }}
+            from {{ changes(identity_components(), ['node', 'is_contested']) }}
         )
 
     select higher_kind, higher_value
