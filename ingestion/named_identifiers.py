@@ -32,9 +32,11 @@ _NOBODY = frozenset(
         *("", "null", "none", "nil", "undefined", "nan", "n/a", "na", "unknown", "anonymous"),
         *("guest", "default", "-", "0", "-1", "true", "false", "(not set)", "not set"),
         *("[object object]", "anon", "test"),
+        # of a series of Androids, and of all iPhones since 2013
+        *("9774d56d682e549c", "02:00:00:00:00:00"),
     ]
 )
-_ZEROS = re.compile(r"[0\-]+")
+_ZEROS = re.compile(r"[0:\-]+")
 _TOKEN = re.compile(r"tok_([a-z]+)_[0-9a-f]{32}")
 
 

@@ -1,11 +1,16 @@
-{#- Values that name nobody: producers send them when they have no id. They never link. -#}
+{#- Values that name nobody: producers send them when they have no id, and some whole series of devices have one id.
+    They never link. More of them are listed under identity.nobody. -#}
 {%- macro is_null_like(value) -%}
     (
         lower(trim({{ value }})) in (
             '', 'null', 'none', 'nil', 'undefined', 'nan', 'n/a', 'na', 'unknown', 'anonymous', 'guest', 'default',
-            '-', '0', '-1', 'true', 'false', '(not set)', 'not set', '[object object]', 'anon', 'test'
+            '-', '0', '-1', 'true', 'false', '(not set)', 'not set', '[object object]', 'anon', 'test',
+            '9774d56d682e549c', '02:00:00:00:00:00'
         )
-        or regexp_full_match({{ value }}, '[0\-]+')
+        or regexp_full_match({{ value }}, '[0:\-]+')
+        {%- if var('tl_identity').nobody %}
+            or lower(trim({{ value }})) in {{ text_list(var('tl_identity').nobody | map('lower')) }}
+        {%- endif %}
     )
 {%- endmacro -%}
 

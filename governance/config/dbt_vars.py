@@ -26,6 +26,7 @@ def dbt_vars(config: Config) -> dict[str, Any]:
             "hub_limit": config.identity.hub_limit,
             "kiosk_limit": config.identity.kiosk_limit,
             "largest_share": config.identity.largest_share,
+            "nobody": sorted(config.identity.nobody),
         },
         "tl_sources": [_source(source) for source in config.sources],
         "tl_funnels": [funnel_var(funnel, config) for funnel in config.funnels],

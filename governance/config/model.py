@@ -140,12 +140,14 @@ class Identity(Section):
         hub_limit: identifiers with more counterparts link nobody.
         kiosk_limit: a device with more people is nobody's.
         largest_share: of all identifiers; a person with more stops the build.
+        nobody: identifiers that name nobody, besides those known everywhere ("undefined", zeros).
     """
 
     handover_gap: Duration = timedelta(minutes=30)
     hub_limit: Count = 50
     kiosk_limit: Count = 10
     largest_share: Share = 0.05
+    nobody: tuple[UserId, ...] = ()
 
 
 class Source(Section):

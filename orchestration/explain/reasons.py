@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ingestion.named_identifiers import NamedIdentifier
+from ingestion.named_identifiers import NamedIdentifier, is_null_like
 from orchestration.explain.answers import Aside, Evidence, Standing
 from orchestration.explain.reading import Published
 
 _NAMED = 3
 _READ = 10_000
-_NOBODY = "is what producers send when they have no id: it names nobody (null_like)"
+_SENT = "is what producers send when they have no id"
+_LISTED = "is listed under identity.nobody"
 _OVERRULED = (
     "each stands for a person by stronger evidence, and this kind of evidence merges no persons"
     " (overruled)"
@@ -43,7 +44,7 @@ class Reasons:
         if standing.rule == "hub":
             return f"{identifier} is {self._hub(identifier)}"
         if standing.rule == "null_like":
-            return f"{identifier} {_NOBODY}"
+            return _nobody(identifier)
         return (
             f"{identifier} was said never to be one with an identifier of the person it is"
             " evidenced with, so it is set aside (never_link)"
@@ -67,7 +68,7 @@ class Reasons:
 
     def _null_like(self, piece: Evidence) -> str:
         guilty = [end for end in piece.ends if self._rule(end) == "null_like"]
-        return f"{guilty[0] if guilty else piece.lower} {_NOBODY}"
+        return _nobody(guilty[0] if guilty else piece.lower)
 
     def _hubs(self, piece: Evidence) -> str:
         return "; ".join(
@@ -140,3 +141,8 @@ def _listed(identifiers: Sequence[NamedIdentifier]) -> str:
     if len(identifiers) > _NAMED:
         return ", ".join(named) + f" and {len(identifiers) - _NAMED:,} more"
     return " and ".join([", ".join(named[:-1]), named[-1]]) if len(named) > 1 else named[0]
+
+
+def _nobody(identifier: NamedIdentifier) -> str:
+    why = _SENT if is_null_like(identifier.value) else _LISTED
+    return f"{identifier} {why}: it names nobody (null_like)"

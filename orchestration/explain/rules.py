@@ -11,7 +11,7 @@ _IDENTIFIERS = {
     "conflict": "it is evidenced with two persons or more",
     "never_link": "somebody said that it is never one with this person",
     "hub": "it is named together with more others than identity.hub_limit",
-    "null_like": "it is what producers send when they have no id",
+    "null_like": "it is what producers send when they have no id, or listed under identity.nobody",
 }
 _ASIDE = ("conflict", "never_link", "hub", "null_like")
 _EVENTS = {

@@ -165,3 +165,12 @@ def test_a_constant_that_swallows_everybody_stops_the_build_by_name(history) -> 
     assert "event of web between anonymous_id:b8 and device_id:same" in message
     higher = VARIABLES["tl_identity"] | {"largest_share": 0.95}
     build(home, VARIABLES | {"tl_identity": higher}, *check, target=target)
+    listed = VARIABLES | {"tl_identity": VARIABLES["tl_identity"] | {"nobody": ["Same"]}}
+    build(home, listed, *MODELS, "-s", *MARTS, target=target)
+    build(home, listed, *check, target=target)
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        rules = con.execute(
+            "select rule, count(*), count(distinct person_id) from intermediate.int_identity_nodes"
+            " where value = 'same' or value like 'b_' group by all"
+        ).fetchall()
+        assert sorted(rules) == [("device", 9, 9), ("null_like", 1, 0)]

@@ -467,6 +467,7 @@ def test_dbt_vars_are_plain_json_and_complete() -> None:
             "hub_limit": 50,
             "kiosk_limit": 10,
             "largest_share": 0.05,
+            "nobody": [],
         },
         "tl_sources": [
             {
@@ -587,6 +588,13 @@ def test_an_address_with_a_password_is_refused_and_never_shown(address: str, key
 def test_an_at_sign_in_a_folder_of_an_address_is_no_user() -> None:
     path = "s3://bucket/a@b"
     assert parse(MINIMAL.replace("landing/web", path)).source("web").path == path
+
+
+def test_what_is_listed_as_nobody_is_told_to_the_models() -> None:
+    told = dbt_vars(parse(MINIMAL + "identity: {nobody: [Factory-id, aaaa]}\n"))
+    assert told["tl_identity"]["nobody"] == ["Factory-id", "aaaa"]
+    line = only_fault(MINIMAL + "identity: {nobody: [5]}\n")
+    assert "line 4: identity.nobody[0]: must be a text" in line
 
 
 @pytest.mark.parametrize("user", ["anna@example.com", "mailto:anna@example.com", "+4930901820"])

@@ -10,7 +10,7 @@ import yaml
 from governance.config import Config, load_config
 from governance.home import Home
 from tests.properties.warehouse import make_home
-from tests.properties.worlds import HUB_LIMIT, KIOSK_LIMIT, SOURCES
+from tests.properties.worlds import HUB_LIMIT, KIOSK_LIMIT, LISTED, SOURCES
 
 _CUT = "2026-05-01T00:00:00Z"  # two shops are believed where one takes over from the other
 
@@ -41,7 +41,7 @@ def _tree(told: dict[str, Any]) -> dict[str, Any]:
             "scope": told["tl_sessions"]["scope"],
             "max_length": f"{longest}s" if longest else None,
         },
-        "identity": {"hub_limit": HUB_LIMIT, "kiosk_limit": KIOSK_LIMIT},
+        "identity": {"hub_limit": HUB_LIMIT, "kiosk_limit": KIOSK_LIMIT, "nobody": [LISTED]},
         "sources": [_source(name, *about) for name, about in SOURCES.items()],
         "funnels": [_funnel(funnel) for funnel in told["tl_funnels"]],
         "revenue": {"sources": told["tl_revenue_sources"]},

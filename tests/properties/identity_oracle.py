@@ -19,7 +19,7 @@ Identifier = tuple[str, str]
 Pair = tuple[Identifier, Identifier]  # the stronger one first
 
 PRIORITY = {"user_id": 1, "external": 2, "email": 3, "phone": 4, "anonymous_id": 5, "device_id": 6}
-NOBODY = {"undefined", "null", "guest"}
+NOBODY = {"undefined", "null", "guest", "factory-id"}
 ENDINGS = ("logout", "reset")
 
 
@@ -82,7 +82,7 @@ def strength(identifier: Identifier) -> tuple[int, str, str]:
 
 @cache
 def is_nobody(identifier: Identifier) -> bool:
-    return identifier[1] in NOBODY or re.fullmatch("[0-]+", identifier[1]) is not None
+    return identifier[1].lower() in NOBODY or re.fullmatch("[0-]+", identifier[1]) is not None
 
 
 def ordered(a: Identifier, b: Identifier) -> Pair:

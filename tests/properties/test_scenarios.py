@@ -17,7 +17,7 @@ import pytest
 
 from tests.properties import identity_oracle as oracle
 from tests.properties.warehouse import MODELS, build, make_home, write_raw
-from tests.properties.worlds import SOURCES, VARIABLES, raw_overrides, raw_rows, record
+from tests.properties.worlds import LISTED, SOURCES, VARIABLES, raw_overrides, raw_rows, record
 
 FILES = sorted((Path(__file__).parent / "scenarios").glob("*.md"))
 HUB_LIMIT, KIOSK_LIMIT, GAP = 3, 3, timedelta(minutes=30)
@@ -30,7 +30,7 @@ COLUMNS = {
     "phone": "phone_token",
     "previous": "previous_id",
 }
-NULL_LIKE = re.compile("[0-]+")
+NULL_LIKE = re.compile(f"[0-]+|{LISTED}", re.IGNORECASE)
 NOT_THERE = ("-", "stripped")
 
 
@@ -130,6 +130,7 @@ def in_the_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         "handover_gap_seconds": int(GAP.total_seconds()),
         "hub_limit": HUB_LIMIT,
         "kiosk_limit": KIOSK_LIMIT,
+        "nobody": [LISTED],
     }
     variables = VARIABLES | {"tl_identity": limits}
     build(home, variables, *MODELS, "-s", "+int_event_persons", target=root / "target")

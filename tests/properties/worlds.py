@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from tests.properties.identity_oracle import Identifier, Statement, ordered, priority
 
 HUB_LIMIT, KIOSK_LIMIT, GAP = 3, 2, timedelta(minutes=30)
+LISTED = "Factory-id"  # under identity.nobody
 SOURCES = {
     "web": ("public", "web"),
     "app": ("signed", "mobile"),
@@ -27,6 +28,7 @@ VARIABLES = {
         "handover_gap_seconds": int(GAP.total_seconds()),
         "hub_limit": HUB_LIMIT,
         "kiosk_limit": KIOSK_LIMIT,
+        "nobody": [LISTED],
     },
     "tl_sources": [
         {
@@ -121,7 +123,7 @@ class _Cast:
         if self._rng.random() > chance:
             return None
         if self._rng.random() < 0.02:
-            return self._rng.choice(["undefined", "0", "00000000-0000-0000-0000-000000000000"])
+            return self._rng.choice(["undefined", LISTED, "00000000-0000-0000-0000-000000000000"])
         return self.one(kind)[1]
 
     def subject(self, user: float, device: float = 1.0) -> dict:
