@@ -302,7 +302,7 @@ def visits(persons: int, seed: int) -> list[Row]:
 
 
 def _visited(chance: random.Random, person: str, at: datetime, number: int) -> Row:
-    surface = chance.choice(["web", "web", "mobile", "backend"])
+    surface = chance.choice(["web", "web", "mobile", "backend", "other"])
     kind = chance.choice(["page", "page", "screen", "track"])
     amount = chance.choice([None, None, "12.50", "-3.333333"])
     name = chance.choice(["looked", "looked", "beat", "paid"])
@@ -319,7 +319,7 @@ def _visited(chance: random.Random, person: str, at: datetime, number: int) -> R
         "page_path": chance.choice(["/a", "/b", None]) if kind != "screen" else None,
         "screen": chance.choice(["home", "cart", None]),
         "client_session_id": chance.choice([None, "c1", "c1", "c2"]),
-        "is_interactive": (surface != "backend") != (chance.random() < 0.1),
+        "is_interactive": (surface in ("web", "mobile")) != (chance.random() < 0.1),
         "is_bot": chance.random() < 0.03,
         "is_internal_traffic": chance.random() < 0.03,
         "is_key_event": name == "paid" and chance.random() < 0.5,
