@@ -225,7 +225,6 @@ SESSION_MODELS = (
     "int_session_bounds",
     "int_attached_events",
     "int_event_sessions",
-    "int_session_channels",
     "int_person_events",
     "fct_sessions",
 )

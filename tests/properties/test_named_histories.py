@@ -81,15 +81,15 @@ def test_what_came_at_once_and_rarely_does(tmp_path: Path) -> None:
 def test_what_some_models_alone_saw_does_not_stay(tmp_path: Path) -> None:
     early, late = viewed("v", 1, 8, "u1"), viewed("v", 2, 20, "u1")
     between = viewed("v", 3, 14, "u1")
-    closed = ["+int_session_bounds", "+int_session_channels", "+int_data_until", "fct_sessions"]
-    unchannelled = [name for name in intermediate() if name != "int_session_channels"]
+    closed = ["+int_session_bounds", "+int_data_until", "fct_sessions"]
+    unbounded = [name for name in intermediate() if name != "int_session_bounds"]
     steps = [
         Step(raw_rows([*somebody_else(), early, late])),
         # numbered with an event that the events of persons never saw
         Step(raw_rows([between, *passed()]), models=closed),
         Step(raw_rows([between | WITHDRAWN | {"position": 77}])),
-        # a session whose channel comes later
-        Step(raw_rows([viewed("z", 1, 21, "u1")]), models=[*unchannelled, "fct_sessions"]),
+        # a session whose bounds and channel come later
+        Step(raw_rows([viewed("z", 1, 21, "u1")]), models=[*unbounded, "fct_sessions"]),
         Step([]),
     ]
     assert not differences(tmp_path, steps)

@@ -130,6 +130,15 @@ coalesce(bitstring_agg({{ hashed_key(column) }}, 0, {{ key_bits() - 1 }}), bitst
 (select distinct {{ columns | join(', ') }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__)
 {%- endmacro -%}
 
+{#- Of a tracked relation with one row to a key, the keys that had a row and now have another one, netted over
+    `columns`: not those that came or went. -#}
+{%- macro altered(relation, key, columns) -%}
+(
+    {{ one_row_to_a_key(relation.identifier) }}
+    select {{ key }} from {{ changes(relation, [key] + columns) }} group by {{ key }} having count(*) > 1
+)
+{%- endmacro -%}
+
 {#- Says that touched() accounts for a tracked input in another way than by its changes. -#}
 {%- macro accounted_for(relation) -%}
 {{ told_otherwise(relation.identifier) }} __since_{{ relation.identifier }}__

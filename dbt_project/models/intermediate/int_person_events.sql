@@ -17,7 +17,7 @@ select
     events.surface,
     events.platform,
     events.country,
-    coalesce(channels.channel, '(none)') as channel,
+    coalesce(bounds.channel, '(none)') as channel,
     events.is_interactive,
     events.is_bot,
     events.is_internal_traffic or internal.person_id is not null as is_internal,
@@ -38,7 +38,7 @@ left join
     {{ touched_rows_since(ref('int_event_sessions'), 'occurred_at', 'event_key', near='person_id', sliced=true) }}
     as sessions
     on events.event_key = sessions.event_key
-left join {{ ref('int_session_channels') }} as channels on sessions.session_id = channels.session_id
+left join {{ ref('int_session_bounds') }} as bounds on sessions.session_id = bounds.session_id
 where persons.person_id is not null
 -- by time alone: readers of a period touch few row groups, and keys of text would be sorted for nothing
 order by
@@ -70,9 +70,8 @@ order by
     union all
     select sessions.event_key, sessions.occurred_at, sessions.person_id
     from {{ ref('int_event_sessions') }} as sessions
-    semi join
-        {{ changes(ref('int_session_channels'), ['session_id', 'channel']) }} as channels
-        on sessions.session_id = channels.session_id
+    -- of sessions that came or went the events did, too
+    semi join {{ altered(ref('int_session_bounds'), 'session_id', ['channel']) }} as bounds on sessions.session_id = bounds.session_id
     union all
     select persons.event_key, persons.occurred_at, persons.person_id
     from {{ ref('int_event_persons') }} as persons

@@ -93,7 +93,13 @@ with
     -- among all sessions of the person
     numbered as (
         select
-            session_id, row_number() over person as session_number, lag(session_id) over person as previous_session_id
+            session_id,
+            channel,
+            utm_source,
+            utm_medium,
+            utm_campaign,
+            row_number() over person as session_number,
+            lag(session_id) over person as previous_session_id
         from {{ touched_rows(ref('int_session_bounds'), 'person_id') }} as bounds
         window person as (partition by person_id order by started_at, session_id)
     ),
@@ -124,10 +130,10 @@ select
     engaged.exit_page,
     engaged.entry_screen,
     engaged.exit_screen,
-    channels.channel,
-    channels.utm_source,
-    channels.utm_medium,
-    channels.utm_campaign,
+    numbered.channel,
+    numbered.utm_source,
+    numbered.utm_medium,
+    numbered.utm_campaign,
     engaged.surface,
     engaged.platform,
     engaged.country,
@@ -149,7 +155,6 @@ select
     engaged.is_internal
 from engaged
 inner join numbered on engaged.session_id = numbered.session_id
-inner join {{ ref('int_session_channels') }} as channels on engaged.session_id = channels.session_id
 left join depths on engaged.session_id = depths.session_id
 order by
     engaged.started_at,
@@ -164,15 +169,14 @@ order by
     {%- if var('tl_dimensions') %} {%- do shown.extend(['event_id', 'dimension_values']) -%} {%- endif %}
     {{ persons_since_session(ref('int_person_events'), shown, ref('int_session_bounds')) }}
     where events.session_id is not null
-    -- where a session starts, and how many there were before it, changes with its events
-    {{ accounted_for(ref('int_session_bounds')) }}
     {{ relied_on(ref('int_person_events')) }}
+    {{ relied_on(ref('int_session_bounds')) }}
     union all
-    -- not of the rows here: of a session without a channel there is none
-    select bounds.person_id, {{ since_started('bounds') }}
-    from {{ ref('int_session_bounds') }} as bounds
-    semi join
-        {{ any_change(ref('int_session_channels'), ['session_id']) }} as channels on bounds.session_id = channels.session_id
+    -- where it starts, and how many there were before it, changes with its events
+    select person_id, {{ since_started('bounds') }}
+    from
+        {{ changes(ref('int_session_bounds'), ['person_id', 'session_id', 'started_at', 'channel', 'utm_source', 'utm_medium', 'utm_campaign']) }}
+        as bounds
     union all
     select features.person_id, {{ since_started('bounds') }}
     from {{ changes(ref('int_feature_events'), ['feature', 'part', 'event_key', 'person_id', 'session_id']) }} as features
