@@ -130,12 +130,18 @@ coalesce(bitstring_agg({{ hashed_key(column) }}, 0, {{ key_bits() - 1 }}), bitst
 (select distinct {{ columns | join(', ') }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__)
 {%- endmacro -%}
 
-{#- Of a tracked relation with one row to a key, the keys that had a row and now have another one, netted over
-    `columns`: not those that came or went. -#}
-{%- macro altered(relation, key, columns) -%}
+{#- Of a tracked relation with one row to a key, the keys that had a row and now have one that differs in `columns` (any
+    column, if none are named): not those that came or went. Most changes are rows that came, and where all that hangs on
+    them came with them, the tables need not be searched for it; that those are not older than this relation is what
+    relied_on() says. -#}
+{%- macro altered(relation, key, columns=none) -%}
 (
     {{ one_row_to_a_key(relation.identifier) }}
-    select {{ key }} from {{ changes(relation, [key] + columns) }} group by {{ key }} having count(*) > 1
+    {% if columns is none -%}
+        select {{ key }} from increments.{{ relation.identifier }} where _version > __since_{{ relation.identifier }}__
+        group by {{ key }} having min(_sign) < max(_sign)
+    {%- else -%} select {{ key }} from {{ changes(relation, [key] + columns) }} group by {{ key }} having count(*) > 1
+    {%- endif %}
 )
 {%- endmacro -%}
 

@@ -259,9 +259,7 @@ from
         reassigned as (
             select subjects.event_key, subjects.subject_key
             from {{ ref('int_event_subjects') }} as subjects
-            semi join
-                {{ any_change(ref('int_subject_persons'), ['subject_key']) }} as persons
-                on subjects.subject_key = persons.subject_key
+            semi join {{ altered(ref('int_subject_persons'), 'subject_key') }} as persons on subjects.subject_key = persons.subject_key
         ),
 
         changed as (

@@ -24,7 +24,10 @@ with
             select '{{ part.feature }}' as feature, '{{ part.part }}' as part, named.*
             from named
             {%- if part.where %}
-                inner join {{ ref('int_events') }} as details on named.event_key = details.event_key
+                inner join
+                    {{ ref('int_events') }} as details
+                    on named.event_key = details.event_key
+                    and named.occurred_at = details.occurred_at
                 where
                     named.event_name = {{ event }} and details.event_name = {{ event }}
                     {{ funnel_filter(part.where, 'named', 'details') }}
@@ -59,6 +62,9 @@ from
     select event_key, occurred_at, person_id
     from {{ changes(ref('int_person_events'), shown) }}
     union all
-    select event_key, occurred_at, null
-    from {{ any_change(ref('int_events'), ['event_key', 'occurred_at']) }}
+    -- that it came or went is told above
+    {{ relied_on(ref('int_person_events')) }}
+    select events.event_key, events.occurred_at, null
+    from {{ any_change(ref('int_events'), ['event_key', 'occurred_at']) }} as events
+    semi join {{ altered(ref('int_events'), 'event_key') }} as altered on events.event_key = altered.event_key
     {% endcall %}

@@ -23,7 +23,10 @@ with
                 named.occurred_date
             from named
             {%- if part.where %}
-                inner join {{ ref('int_events') }} as details on named.event_key = details.event_key
+                inner join
+                    {{ ref('int_events') }} as details
+                    on named.event_key = details.event_key
+                    and named.occurred_at = details.occurred_at
                 where
                     named.event_name = {{ event }} and details.event_name = {{ event }}
                     {{ funnel_filter(part.where, 'named', 'details') }}
@@ -56,6 +59,9 @@ from
     from
         {{ changes(ref('int_person_events'), ['event_key', 'person_id', 'event_name', 'occurred_at', 'occurred_date', 'channel', 'is_bot', 'is_internal']) }}
     union all
-    select event_key, occurred_at, null
-    from {{ any_change(ref('int_events'), ['event_key', 'occurred_at']) }}
+    -- that it came or went is told above
+    {{ relied_on(ref('int_person_events')) }}
+    select events.event_key, events.occurred_at, null
+    from {{ any_change(ref('int_events'), ['event_key', 'occurred_at']) }} as events
+    semi join {{ altered(ref('int_events'), 'event_key') }} as altered on events.event_key = altered.event_key
     {% endcall %}

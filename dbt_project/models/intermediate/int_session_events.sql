@@ -112,8 +112,9 @@ window
         union all
         select persons.person_id, cast('-infinity' as timestamp)
         from {{ ref('int_event_persons') }} as persons
+        {{ relied_on(ref('int_event_persons')) }}
         semi join
-            {{ changes(ref('int_events'), ['event_key', 'source', 'client_session_id']) }} as events
+            {{ altered(ref('int_events'), 'event_key', ['source', 'client_session_id']) }} as events
             on persons.event_key = events.event_key
     {%- endif %}
     {% endcall %}

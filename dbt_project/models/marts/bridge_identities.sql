@@ -23,11 +23,10 @@ with
             persons.device_key,
             persons.person_id,
             case when persons.identity_rule = 'direct' then 'carry' else persons.identity_rule end as rule,
-            events.occurred_at,
-            events.event_key
-        from {{ ref('int_event_persons') }} as persons
-        inner join
-            {{ ref('int_events') }} as events on persons.event_key = events.event_key
+            persons.occurred_at,
+            persons.event_key
+        from
+            {{ ref('int_event_persons') }} as persons
             {% call in_increment() %}
             semi join
                 (
@@ -101,11 +100,8 @@ from
     with
         devices as (
             select device_key
-            from {{ changes(ref('int_event_persons'), ['event_key', 'device_key', 'person_id', 'identity_rule']) }}
-            union
-            select persons.device_key
-            from {{ ref('int_event_persons') }} as persons
-            semi join {{ changes(ref('int_events'), ['event_key', 'occurred_at']) }} as events on persons.event_key = events.event_key
+            from
+                {{ changes(ref('int_event_persons'), ['event_key', 'device_key', 'person_id', 'identity_rule', 'occurred_at']) }}
         )
 
     select kind, value

@@ -101,7 +101,8 @@ left join
     union all
     select persons.device_key
     from {{ ref('int_event_persons') }} as persons
-    semi join {{ changes(ref('int_events'), ['event_key', 'surface', 'platform', 'app_version', 'device_class']) }} as changed
+    {{ relied_on(ref('int_event_persons')) }}
+    semi join {{ altered(ref('int_events'), 'event_key', ['surface', 'platform', 'app_version', 'device_class']) }} as changed
         on persons.event_key = changed.event_key
     union all
     select person_id

@@ -149,14 +149,15 @@ left join
         'is_internal'
     ] %}
     {%- set spoken = [
-        'event_key', 'record_kind', 'user_id', 'anonymous_id', 'device_id', 'consent_analytics', 'consent_marketing'
+        'record_kind', 'user_id', 'anonymous_id', 'device_id', 'consent_analytics', 'consent_marketing'
     ] %}
     with
         ledger as (select kind, value from {{ any_change(ref('int_consent_ledger'), ['kind', 'value']) }}),
 
         spoken as (
+            -- of events that came or went the persons are told below
             select event_key
-            from {{ changes(ref('int_events'), spoken) }}
+            from {{ altered(ref('int_events'), 'event_key', spoken) }}
             union
             select events.event_key
             from {{ ref('int_events') }} as events
@@ -186,4 +187,5 @@ left join
     select person_id
     from {{ changes(ref('fct_orders'), ['person_id', 'ordered_at', 'is_first_order']) }}
     {{ accounted_for(ref('int_event_persons')) }}
+    {{ relied_on(ref('int_person_events')) }}
     {% endcall %}

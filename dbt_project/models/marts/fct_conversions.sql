@@ -50,8 +50,7 @@ where
     union all
     select events.event_key, events.occurred_at, events.person_id
     from {{ ref('int_person_events') }} as events
-    semi join
-        {{ changes(ref('dim_persons'), ['person_id', 'first_seen_at']) }} as persons
-        on events.person_id = persons.person_id
+    -- who is new, or gone, has other events
+    semi join {{ altered(ref('dim_persons'), 'person_id', ['first_seen_at']) }} as persons on events.person_id = persons.person_id
     where events.is_key_event
     {% endcall %}

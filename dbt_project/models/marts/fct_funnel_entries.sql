@@ -149,17 +149,18 @@ from entries
     from {{ any_change(ref('int_funnel_events'), ['person_id']) }}
     union all
     {%- if has_breakdowns or dimensions %}
-        -- what is told of the opening event
+        -- what is told of the opening event; that it came or went is told above
+        {{ relied_on(ref('int_funnel_events')) }}
         select events.person_id
         from {{ ref('int_funnel_events') }} as events
         semi join
             (
                 select event_key
-                from {{ any_change(ref('int_events'), ['event_key']) }}
+                from {{ altered(ref('int_events'), 'event_key') }}
                 {%- if by_channel %}
                     union
                     select event_key
-                    from {{ changes(ref('int_person_events'), ['event_key', 'channel']) }}
+                    from {{ altered(ref('int_person_events'), 'event_key', ['channel']) }}
                 {%- endif %}
             ) as changed
             on events.event_key = changed.event_key
