@@ -47,7 +47,7 @@ test: .venv/.installed clients lint types imports parse  ## every check: lint, t
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-long: .venv/.installed  ## the proofs that take too long for `make test`
-	@$(PY) -m pytest -m long
+	@$(PY) -m pytest -m long --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 bench: .venv/.installed rivals  ## speed and memory beside their budgets (docs/performance.md)
 	@failed=0; for file in tests/benchmarks/bench_*.py; do \
