@@ -13,19 +13,20 @@
 {%- if model.resource_type != 'unit_test' -%} /* touched: {{ caller() | trim }} :touched */ {%- endif -%}
 {%- endmacro -%}
 
-{#- Behind a FROM item: of an increment only the rows of touched keys. The columns, in the order of the key. -#}
+{#- Behind a FROM item: of an increment only the rows of touched keys. The columns, in the order of the key. The bits are
+    a filter of the scan, which then reads other columns of few rows alone. -#}
 {%- macro only_touched() -%}
 /* increment: semi join touched on {% for column in varargs -%}
-    {{ column }} = touched.key_{{ loop.index }} {%- if not loop.last %} and {% endif -%}
-{%- endfor %} :increment */
+    {{ column }} = touched.key_{{ loop.index }} and {% endfor -%}
+{{ is_among(varargs[0], 'touched_keys') }} :increment */
 {%- endmacro -%}
 
 {#- In place of a FROM item that is joined: of an increment only the rows of touched keys, found before the join. The
     columns, in the order of the key. -#}
 {%- macro touched_rows(relation) -%}
 /* increment: (select rows.* from :increment */ {{ relation }} /* increment: as rows semi join touched on {% for column in varargs -%}
-    rows.{{ column }} = touched.key_{{ loop.index }} {%- if not loop.last %} and {% endif -%}
-{%- endfor %}) :increment */
+    rows.{{ column }} = touched.key_{{ loop.index }} and {% endfor -%}
+{{ is_among('rows.' ~ varargs[0], 'touched_keys') }}) :increment */
 {%- endmacro -%}
 
 {#- As touched_rows() in a model with `since`: of a touched key the rows from its time on. `at`: the column with the

@@ -132,7 +132,8 @@
             {%- else -%}
                 select distinct * from (
                     {{ touched }}
-                ) as keys({{ numbered_keys(key) }})
+                ) as keys({{ numbered_keys(key) }});
+                {{ remember_bits_of_few_texts() }}
             {%- endif %}
         {%- endcall -%}
         {%- do new.update({'touched': increment_counts(['touched'])[0]}) -%}
@@ -195,8 +196,17 @@
         semi join (
             select rows.rowid as _row from {{ target }} as rows
             semi join {{ keys_with_rows(key, record) }} as touched on {{ same_key('rows', 'touched', key, numbered=true) }}
-        ) as found on target.rowid = found._row
+        ) as found on target.rowid = found._row and {{ is_among('target.' ~ key[0], 'touched_keys') }}
     {%- endif -%}
+{%- endmacro -%}
+
+{#- For only_touched(): none where they would spare nothing, and of what may have another type in the rows, and with it
+    another hash. -#}
+{%- macro remember_bits_of_few_texts() -%}
+    set variable touched_keys = (
+        select case when count(*) <= {{ key_bits() // 8 }} and any_value(typeof(key_1)) = 'VARCHAR' then {{ bits_of('key_1') }} end
+        from touched
+    )
 {%- endmacro -%}
 
 {%- macro numbered_keys(key) -%}
