@@ -25,7 +25,7 @@ import pytest
 from governance.config import dbt_vars, load_config
 from governance.errors import BlockedError, UserError
 from governance.home import Home
-from governance.keys import load_keys
+from governance.keys import FILES, load_keys
 from governance.warehouse import open_warehouse, warehouse_lock
 from orchestration.audit import MOST_ROWS, AuditReport, audit
 from orchestration.cli.entry import run as throughline
@@ -80,6 +80,7 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     size: Size = request.param
     root = tmp_path_factory.mktemp("increments")
     home = configured_home(root / "home")
+    use_known_keys(home)
     told = variables(size.scope, size.max_length_seconds)
     steps = steps_of(size)
     plan = Plan(home.root, dbt_vars(configure(home, told)), steps)
@@ -97,6 +98,12 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     manifest = root / "stepwise" / "target" / "manifest.json"
     last_segment = one_more["segment"]
     return Built(home, manifest, home.warehouse, again.warehouse, how, last_segment, size.lives)
+
+
+def use_known_keys(home: Home) -> None:
+    """The same people in every run: who is drawn for an audit depends on their ids."""
+    for name in FILES:
+        (home.keys / name).write_text(hashlib.sha256(f"{SEED} {name}".encode()).hexdigest() + "\n")
 
 
 def from_nothing(home: Home, folder: Path, step: Step, variables: dict) -> Home:
