@@ -13,8 +13,8 @@
 {%- if model.resource_type != 'unit_test' -%} /* touched: {{ caller() | trim }} :touched */ {%- endif -%}
 {%- endmacro -%}
 
-{#- Behind a FROM item: of an increment only the rows of touched keys. The columns, in the order of the key. The bits are
-    a filter of the scan, which then reads other columns of few rows alone. -#}
+{#- Behind a FROM item: of an increment only the rows of touched keys. The columns, in the order of the key. The bits of
+    the keys are a filter of the scan, which then reads other columns of few rows alone. -#}
 {%- macro only_touched() -%}
 /* increment: semi join touched on {% for column in varargs -%}
     {{ column }} = touched.key_{{ loop.index }} and {% endfor -%}
@@ -61,6 +61,15 @@
 
 {%- macro bits_of(column) -%}
 coalesce(bitstring_agg({{ hashed_key(column) }}, 0, {{ key_bits() - 1 }}), bitstring('0', {{ key_bits() }}))
+{%- endmacro -%}
+
+{#- The first column of the touched keys, as bits. None where they would spare little, and none of what is no text: the
+    rows may hold it in another type, and then its hash is another. -#}
+{%- macro remember_touched_keys() -%}
+set variable touched_keys = (
+    select case when count(*) <= {{ key_bits() // 8 }} and any_value(typeof(key_1)) = 'VARCHAR' then {{ bits_of('key_1') }} end
+    from touched
+)
 {%- endmacro -%}
 
 {#- Without bits everything is among them. -#}

@@ -132,9 +132,9 @@
             {%- else -%}
                 select distinct * from (
                     {{ touched }}
-                ) as keys({{ numbered_keys(key) }});
-                {{ remember_bits_of_few_texts() }}
-            {%- endif %}
+                ) as keys({{ numbered_keys(key) }})
+            {%- endif %};
+            {{ remember_touched_keys() }}
         {%- endcall -%}
         {%- do new.update({'touched': increment_counts(['touched'])[0]}) -%}
         {%- if new.touched == 0 -%} {{ return(new) }} {%- endif -%}
@@ -200,15 +200,6 @@
     {%- endif -%}
 {%- endmacro -%}
 
-{#- For only_touched(): none where they would spare nothing, and of what may have another type in the rows, and with it
-    another hash. -#}
-{%- macro remember_bits_of_few_texts() -%}
-    set variable touched_keys = (
-        select case when count(*) <= {{ key_bits() // 8 }} and any_value(typeof(key_1)) = 'VARCHAR' then {{ bits_of('key_1') }} end
-        from touched
-    )
-{%- endmacro -%}
-
 {%- macro numbered_keys(key) -%}
     {%- for _ in key -%} key_{{ loop.index }} {%- if not loop.last %}, {% endif -%} {%- endfor -%}
 {%- endmacro -%}
@@ -228,7 +219,6 @@
         select case when isinf(middle) then middle else middle - 2 * (latest - middle) end
         from (select quantile_disc(since, 0.5) as middle, quantile_disc(since, 0.95) as latest from touched)
     );
-    set variable touched_keys = (select {{ bits_of('key_1') }} from touched);
     set variable touched_keys_late = (select {{ bits_of('key_1') }} from touched where {{ is_late() }})
     {%- if near -%} ;
     set variable touched_near = ({{ bits_if_all_are_known() }} from touched));
